@@ -1,0 +1,142 @@
+// Finds keys in one base file: by the key range and bloom filter of the footer, then by its key column.
+// Rules: spec/format/base-file.md, BASE-7 and BASE-8.
+import { HudiError } from "../errors.ts";
+import { type BytesColumn, isPresent } from "../format/column-batch.ts";
+import { compareBytes, KeyTable } from "../format/key-table.ts";
+import type { ParquetFileReader } from "../format/parquet-reader.ts";
+import { META_FIELDS } from "../layout/record-key.ts";
+import { yieldToHost } from "../runtime/concurrency.ts";
+import type { Storage } from "../storage/storage.ts";
+import { type BaseFileRef, findBloomFilter, findKeyRange, openBaseFile } from "./base-file.ts";
+
+/** A search for keys in one base file: plain data, so that a worker thread can do it. */
+export interface FindKeysTask {
+  readonly kind: "find-keys";
+  readonly file: BaseFileRef;
+  /** The keys looked for, without nulls. */
+  readonly keys: BytesColumn;
+  /** Whether key range and bloom filter of the footer may rule keys out. */
+  readonly useFooter: boolean;
+}
+
+/** Where keys stand: `positions[i]` is a row of the file that holds key `rows[i]`, ascending. */
+export interface FoundKeys {
+  readonly rows: Int32Array;
+  readonly positions: Int32Array;
+  /** Rows of the file, for estimates. */
+  readonly fileRowCount: number;
+  /** Bytes of its row groups, without the footer. */
+  readonly fileDataBytes: number;
+}
+
+const KEY_FIELD = {
+  id: -3,
+  name: META_FIELDS[2] as string,
+  type: { kind: "string" },
+  nullable: true,
+} as const;
+
+/** Finds every row of the file that holds one of the keys. */
+export async function findKeys(
+  storage: Storage,
+  task: FindKeysTask,
+  signal?: AbortSignal,
+): Promise<FoundKeys> {
+  const { keys, file } = task;
+  // The file is small or likely to be merged into next, so it may be fetched whole.
+  const reader = await openBaseFile(storage, file, { signal, readsAll: true });
+  const candidates = task.useFooter ? filterByFooter(reader, task) : allRows(keys.rowCount);
+  const matches = new MatchList();
+  if (candidates.length > 0) {
+    const table = new KeyTable(candidates.length);
+    const rowOfId = new Int32Array(candidates.length);
+    for (const row of candidates) {
+      const id = table.add(0, keys.data, keys.offsets[row] as number, keys.offsets[row + 1] as number);
+      rowOfId[id] = row;
+    }
+    let position = 0;
+    for (let group = 0; group < reader.rowGroups.length; group += 1) {
+      const batch = await reader.readRowGroup(group, [KEY_FIELD], { signal });
+      const column = batch.columns[0];
+      if (column?.layout !== "bytes") throw missingKeys(file.path);
+      for (let row = 0; row < column.rowCount; row += 1, position += 1) {
+        if (!isPresent(column, row)) throw missingKeys(file.path);
+        const id = table.find(0, column.data, column.offsets[row] as number, column.offsets[row + 1] as number);
+        if (id >= 0) matches.add(rowOfId[id] as number, position);
+      }
+      await yieldToHost(signal);
+    }
+  }
+  return { ...matches.finish(), fileRowCount: reader.rowCount, fileDataBytes: dataBytes(reader) };
+}
+
+/** Bytes of the row groups of a file: what its rows need, without the footer. */
+export function dataBytes(reader: ParquetFileReader): number {
+  return reader.rowGroups.reduce((sum, group) => sum + group.compressedBytes, 0);
+}
+
+function missingKeys(path: string): HudiError {
+  return new HudiError(
+    "UNSUPPORTED",
+    `cannot find keys in ${path}: ${KEY_FIELD.name} is missing or null, expected a table that populates its meta fields`,
+    { path },
+  );
+}
+
+function allRows(rowCount: number): Int32Array {
+  return Int32Array.from({ length: rowCount }, (_, row) => row);
+}
+
+function filterByFooter(
+  reader: Awaited<ReturnType<typeof openBaseFile>>,
+  task: FindKeysTask,
+): Int32Array {
+  const { keys } = task;
+  const range = findKeyRange(reader);
+  let rows = allRows(keys.rowCount);
+  if (range) {
+    rows = rows.filter((row) => {
+      const start = keys.offsets[row] as number;
+      const end = keys.offsets[row + 1] as number;
+      return (
+        compareBytes(keys.data, start, end, range.min, 0, range.min.length) >= 0 &&
+        compareBytes(keys.data, start, end, range.max, 0, range.max.length) <= 0
+      );
+    });
+  }
+  // Testing a key costs about as much as reading ten, so a filter only helps when few are looked for.
+  if (rows.length === 0 || rows.length * 10 > reader.rowCount) return rows;
+  const filter = findBloomFilter(reader, task.file.path);
+  if (!filter) return rows;
+  return rows.filter((row) =>
+    filter.mayContain(keys.data, keys.offsets[row] as number, keys.offsets[row + 1] as number),
+  );
+}
+
+class MatchList {
+  #rows: Int32Array = new Int32Array(1024);
+  #positions: Int32Array = new Int32Array(1024);
+  #count = 0;
+
+  add(row: number, position: number): void {
+    if (this.#count === this.#rows.length) {
+      const grow = (old: Int32Array): Int32Array => {
+        const larger = new Int32Array(old.length * 2);
+        larger.set(old);
+        return larger;
+      };
+      this.#rows = grow(this.#rows);
+      this.#positions = grow(this.#positions);
+    }
+    this.#rows[this.#count] = row;
+    this.#positions[this.#count] = position;
+    this.#count += 1;
+  }
+
+  finish(): Pick<FoundKeys, "rows" | "positions"> {
+    return {
+      rows: this.#rows.slice(0, this.#count),
+      positions: this.#positions.slice(0, this.#count),
+    };
+  }
+}

@@ -1,0 +1,371 @@
+// Writes the next base file of a file group, or the first ones of new file groups.
+// Rules: spec/format/base-file.md and spec/protocol/commit.md, TX-6.
+import type { BloomFilter } from "../format/bloom-filter.ts";
+import { createBloomFilter } from "../format/bloom-filter.ts";
+import { type BytesColumn, type Column, type ColumnBatch, requireBytesColumn } from "../format/column-batch.ts";
+import { gatherBatch } from "../format/column-gather.ts";
+import { compareBytes, compareBytesRows } from "../format/key-table.ts";
+import { openParquetWriter } from "../format/open-parquet-writer.ts";
+import type { ParquetFileReader } from "../format/parquet-reader.ts";
+import type { ParquetCodec, ParquetFileSummary, ParquetWriter } from "../format/parquet-writer.ts";
+import { META_FIELDS } from "../layout/record-key.ts";
+import { dataPath, formatBaseFileName, markerPath } from "../layout/table-paths.ts";
+import { yieldToHost } from "../runtime/concurrency.ts";
+import type { ObjectWriter, Storage } from "../storage/storage.ts";
+import {
+  type BaseFileRef,
+  FOOTER_AVRO_SCHEMA,
+  FOOTER_BLOOM,
+  FOOTER_BLOOM_TYPE,
+  FOOTER_MAX_KEY,
+  FOOTER_MIN_KEY,
+  findBloomFilter,
+  findKeyRange,
+  openBaseFile,
+} from "./base-file.ts";
+import {
+  type BaseFileMergePlan,
+  type IncomingChanges,
+  isUnchanged,
+  planBaseFileMerge,
+} from "./base-file-merge.ts";
+import { addMetaColumns, FILE_NAME_COLUMN, withFileName } from "./meta-columns.ts";
+
+/** How base files are written; the same for all files of a table. Plain data. */
+export interface BaseFileSettings {
+  readonly codec: ParquetCodec;
+  /** Avro schema of the whole file, meta columns included. */
+  readonly avroSchema: string;
+  /** Size from which no more rows are added to a new file group. */
+  readonly maxFileBytes: number;
+  readonly bloom: { readonly entries: number; readonly falsePositiveRate: number; readonly maxEntries: number };
+}
+
+/** What a file written by a write has in common with the others of the write. */
+export interface WriteTarget {
+  readonly instant: string;
+  readonly partitionPath: string;
+  readonly writeToken: string;
+  readonly taskNumber: number;
+  readonly settings: BaseFileSettings;
+}
+
+/** Merges rows into the base file of a file group: plain data. */
+export interface MergeTask extends WriteTarget {
+  readonly kind: "merge";
+  readonly fileId: string;
+  readonly base: BaseFileRef;
+  readonly baseInstant: string;
+  readonly changes: IncomingChanges;
+  readonly keys: BytesColumn;
+}
+
+/** Writes rows into new file groups: plain data. */
+export interface CreateTask extends WriteTarget {
+  readonly kind: "create";
+  /** File ids are this, a dash and a counter. */
+  readonly fileIdPrefix: string;
+  readonly batch: ColumnBatch;
+  readonly keys: BytesColumn;
+}
+
+/** One base file as written; the numbers of its write stat. */
+export interface WrittenFile {
+  readonly fileId: string;
+  readonly path: string;
+  readonly partitionPath: string;
+  /** Instant of the file that this one follows, or undefined for a new file group. */
+  readonly previousInstant: string | undefined;
+  readonly rowCount: number;
+  readonly insertCount: number;
+  readonly updateCount: number;
+  readonly deleteCount: number;
+  readonly sizeBytes: number;
+}
+
+/** Carries a merge out. Undefined when no row changes, in which case nothing is written. */
+export async function mergeBaseFile(
+  storage: Storage,
+  task: MergeTask,
+  signal?: AbortSignal,
+): Promise<WrittenFile | undefined> {
+  const { base, changes, keys } = task;
+  const reader = await openBaseFile(storage, base, { signal, readsAll: true });
+  const plan = await planBaseFileMerge(reader, changes, signal);
+  if (isUnchanged(plan)) return undefined;
+  const incoming = addMetaColumns(changes.batch, keys, task);
+  const file = await openOutput(storage, task, task.fileId, incoming, signal, "MERGE");
+  try {
+    const index = createKeyIndex(reader, task);
+    await copyMerged(reader, plan, incoming, file, index, signal);
+    const summary = await file.close(index);
+    return {
+      ...describe(task, task.fileId, file.path, summary),
+      previousInstant: task.baseInstant,
+      insertCount: plan.appends.length,
+      updateCount: plan.replacedCount,
+      deleteCount: plan.removedCount,
+    };
+  } catch (error) {
+    await file.abort();
+    throw error;
+  }
+}
+
+async function copyMerged(
+  reader: ParquetFileReader,
+  plan: BaseFileMergePlan,
+  incoming: ColumnBatch,
+  file: OutputFile,
+  index: KeyIndex,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { schema } = incoming;
+  const stored = schema.fields.filter((_, index) => index !== FILE_NAME_COLUMN);
+  for (let group = 0; group < plan.rowGroups.length; group += 1) {
+    const read = await reader.readRowGroup(group, stored, { signal });
+    const columns = read.columns.slice();
+    // The stored file name is never read: every row gets the name of the new file.
+    columns.splice(FILE_NAME_COLUMN, 0, columns[0] as Column);
+    const batch: ColumnBatch = { schema, rowCount: read.rowCount, columns };
+    const picks = plan.rowGroups[group];
+    const merged = picks === "kept" || picks === undefined ? batch : gatherBatch(batch, incoming, picks);
+    if (index.collectsAll) index.add(requireBytesColumn(merged, RECORD_KEY));
+    await file.write(merged);
+    await yieldToHost(signal);
+  }
+  if (plan.appends.length > 0) {
+    const appended = gatherBatch(incoming, undefined, plan.appends);
+    index.add(requireBytesColumn(appended, RECORD_KEY));
+    await file.write(appended);
+  }
+}
+
+/** Writes rows into as many new file groups as their size asks for. */
+export async function createBaseFiles(
+  storage: Storage,
+  task: CreateTask,
+  signal?: AbortSignal,
+): Promise<WrittenFile[]> {
+  const incoming = addMetaColumns(task.batch, task.keys, task);
+  const written: WrittenFile[] = [];
+  let start = 0;
+  while (start < incoming.rowCount) {
+    const fileId = `${task.fileIdPrefix}-${written.length}`;
+    const file = await openOutput(storage, task, fileId, incoming, signal, "CREATE");
+    try {
+      const index = new KeyIndex(createBloomFilter(task.settings.bloom), undefined, true);
+      const first = start;
+      while (start < incoming.rowCount && !(start > first && file.isFull)) {
+        const end = Math.min(incoming.rowCount, start + file.rowGroupRows);
+        const picks = Int32Array.from({ length: end - start }, (_, row) => start + row);
+        const part = gatherBatch(incoming, undefined, picks);
+        index.add(requireBytesColumn(part, RECORD_KEY));
+        await file.write(part);
+        start = end;
+        await yieldToHost(signal);
+      }
+      const summary = await file.close(index);
+      written.push({
+        ...describe(task, fileId, file.path, summary),
+        previousInstant: undefined,
+        insertCount: summary.rowCount,
+        updateCount: 0,
+        deleteCount: 0,
+      });
+    } catch (error) {
+      await file.abort();
+      throw error;
+    }
+  }
+  return written;
+}
+
+function describe(
+  task: WriteTarget,
+  fileId: string,
+  path: string,
+  summary: ParquetFileSummary,
+): Pick<WrittenFile, "fileId" | "path" | "partitionPath" | "rowCount" | "sizeBytes"> {
+  return {
+    fileId,
+    path,
+    partitionPath: task.partitionPath,
+    rowCount: summary.rowCount,
+    sizeBytes: summary.sizeBytes,
+  };
+}
+
+const ROW_GROUP_ROWS = 131_072;
+const ROW_GROUP_BYTES = 64 * 1024 * 1024;
+
+/** Rows of a row group: fewer where rows are wide, so that one group stays small in memory. */
+function rowGroupRows(batch: ColumnBatch): number {
+  let bytes = 0;
+  for (const column of batch.columns) {
+    if (column.layout === "bytes") bytes += column.data.length + 4 * column.rowCount;
+    else if (column.layout === "fixed") bytes += column.data.length;
+    else bytes += column.values.byteLength;
+  }
+  const perRow = Math.max(1, bytes / Math.max(1, batch.rowCount));
+  return Math.max(1024, Math.min(ROW_GROUP_ROWS, Math.floor(ROW_GROUP_BYTES / perRow)));
+}
+
+const RECORD_KEY = META_FIELDS[2] as string;
+
+/** Meta columns repeat over a file or a commit; a dictionary makes them nearly free. */
+const DICTIONARY_COLUMNS: ReadonlySet<string> = new Set([
+  "_hoodie_commit_time",
+  "_hoodie_partition_path",
+  "_hoodie_file_name",
+]);
+
+class OutputFile {
+  readonly path: string;
+  readonly rowGroupRows: number;
+  readonly #fileName: string;
+  readonly #upload: ObjectWriter;
+  readonly #writer: ParquetWriter;
+  readonly #progress: { bytes: number; readonly limit: number };
+  readonly #avroSchema: string;
+
+  constructor(parts: {
+    path: string;
+    fileName: string;
+    rowGroupRows: number;
+    upload: ObjectWriter;
+    writer: ParquetWriter;
+    progress: { bytes: number; readonly limit: number };
+    avroSchema: string;
+  }) {
+    this.path = parts.path;
+    this.rowGroupRows = parts.rowGroupRows;
+    this.#fileName = parts.fileName;
+    this.#upload = parts.upload;
+    this.#writer = parts.writer;
+    this.#progress = parts.progress;
+    this.#avroSchema = parts.avroSchema;
+  }
+
+  /** Whether the file has reached the size at which the next file group begins. */
+  get isFull(): boolean {
+    return this.#progress.bytes >= this.#progress.limit;
+  }
+
+  async write(batch: ColumnBatch): Promise<void> {
+    await this.#writer.write(withFileName(batch, this.#fileName));
+  }
+
+  async close(index: KeyIndex): Promise<ParquetFileSummary> {
+    const footer = new Map([[FOOTER_AVRO_SCHEMA, this.#avroSchema], ...index.footer()]);
+    const summary = await this.#writer.close(footer);
+    await this.#upload.close();
+    return summary;
+  }
+
+  async abort(): Promise<void> {
+    await this.#upload.abort();
+  }
+}
+
+async function openOutput(
+  storage: Storage,
+  task: WriteTarget,
+  fileId: string,
+  sample: ColumnBatch,
+  signal: AbortSignal | undefined,
+  kind: "CREATE" | "MERGE",
+): Promise<OutputFile> {
+  const { instant, partitionPath, writeToken, settings } = task;
+  const fileName = formatBaseFileName({ fileId, writeToken, instant });
+  const path = dataPath(partitionPath, fileName);
+  // The marker comes first, so that a rollback finds whatever of the file there is.
+  await storage.put(markerPath(instant, partitionPath, fileName, kind), new Uint8Array(0), { signal });
+  const upload = storage.createWriter(path, { signal });
+  const progress = { bytes: 0, limit: settings.maxFileBytes };
+  const rows = rowGroupRows(sample);
+  try {
+    const writer = await openParquetWriter(
+      async (bytes) => {
+        progress.bytes += bytes.length;
+        await upload.write(bytes);
+      },
+      {
+        schema: sample.schema,
+        codec: settings.codec,
+        rowGroupRows: rows,
+        dictionaryColumns: DICTIONARY_COLUMNS,
+      },
+    );
+    const { avroSchema } = settings;
+    return new OutputFile({ path, fileName, rowGroupRows: rows, upload, writer, progress, avroSchema });
+  } catch (error) {
+    await upload.abort();
+    throw error;
+  }
+}
+
+/**
+ * Key range and bloom filter of a file in the making. A merge starts from those of the old file and
+ * adds new keys only: keys that went away may stay in both, which costs a look and no row.
+ */
+class KeyIndex {
+  readonly #filter: BloomFilter;
+  #min: Uint8Array | undefined;
+  #max: Uint8Array | undefined;
+  /** Whether the keys of every row are to be added, because the old file had no index. */
+  readonly collectsAll: boolean;
+
+  constructor(
+    filter: BloomFilter,
+    range: { readonly min: Uint8Array; readonly max: Uint8Array } | undefined,
+    collectsAll: boolean,
+  ) {
+    this.#filter = filter;
+    this.#min = range?.min;
+    this.#max = range?.max;
+    this.collectsAll = collectsAll;
+  }
+
+  add(keys: BytesColumn): void {
+    if (keys.rowCount === 0) return;
+    this.#filter.addKeys(keys);
+    let least = 0;
+    let greatest = 0;
+    for (let row = 1; row < keys.rowCount; row += 1) {
+      if (compareBytesRows(keys, row, keys, least) < 0) least = row;
+      if (compareBytesRows(keys, row, keys, greatest) > 0) greatest = row;
+    }
+    this.#min = lesser(this.#min, keyOfRow(keys, least), 1);
+    this.#max = lesser(this.#max, keyOfRow(keys, greatest), -1);
+  }
+
+  footer(): [string, string][] {
+    const entries: [string, string][] = [
+      [FOOTER_BLOOM_TYPE, this.#filter.typeCode],
+      [FOOTER_BLOOM, this.#filter.encode()],
+    ];
+    if (this.#min && this.#max) {
+      entries.push([FOOTER_MIN_KEY, Buffer.from(this.#min).toString("utf8")]);
+      entries.push([FOOTER_MAX_KEY, Buffer.from(this.#max).toString("utf8")]);
+    }
+    return entries;
+  }
+}
+
+function keyOfRow(keys: BytesColumn, row: number): Uint8Array {
+  return keys.data.slice(keys.offsets[row], keys.offsets[row + 1]);
+}
+
+/** The lesser of two keys for `sign` 1, the greater for -1. */
+function lesser(known: Uint8Array | undefined, key: Uint8Array, sign: 1 | -1): Uint8Array {
+  if (!known) return key;
+  return sign * compareBytes(key, 0, key.length, known, 0, known.length) < 0 ? key : known;
+}
+
+function createKeyIndex(reader: ParquetFileReader, task: MergeTask): KeyIndex {
+  const range = findKeyRange(reader);
+  const filter = findBloomFilter(reader, task.base.path);
+  if (range && filter) return new KeyIndex(filter, range, false);
+  return new KeyIndex(createBloomFilter(task.settings.bloom), undefined, true);
+}

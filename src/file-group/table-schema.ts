@@ -1,0 +1,33 @@
+// The schema of a table as of an instant: that of the newest commit that carries one.
+// Rules: spec/format/schema.md, SC-4.
+import { HudiError } from "../errors.ts";
+import { parseAvroSchema } from "../format/avro-schema.ts";
+import type { TableSchema } from "../format/schema.ts";
+import type { ActiveTimeline } from "../timeline/active-timeline.ts";
+import type { InstantTime } from "../timeline/instant-time.ts";
+import type { TableContext } from "../timeline/table-context.ts";
+import { loadCommitMetadata } from "./file-system-view.ts";
+
+/** Reads the newest commit with a schema, then the schema the table was created with. */
+export async function loadTableSchema(
+  context: TableContext,
+  timeline: ActiveTimeline,
+  asOf?: InstantTime,
+  signal?: AbortSignal,
+): Promise<TableSchema> {
+  const instants = timeline
+    .completedWrites()
+    .filter((instant) => asOf === undefined || instant.time <= asOf)
+    .reverse();
+  for (const instant of instants) {
+    const metadata = await loadCommitMetadata(context, instant, signal);
+    const text = metadata.extraMetadata.get("schema");
+    if (text) return parseAvroSchema(text);
+  }
+  const { createSchema } = context.config;
+  if (createSchema) return parseAvroSchema(createSchema);
+  throw new HudiError(
+    "CORRUPT",
+    `cannot read table ${context.storage.location}: no commit and no property holds its schema`,
+  );
+}

@@ -1,0 +1,142 @@
+// A pool of worker threads that carry out tasks on file groups over the host's storage.
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { MessageChannel, Worker } from "node:worker_threads";
+import { HudiError } from "../errors.ts";
+import { decodeFailure, type RemoteFailure } from "../storage/remote-protocol.ts";
+import type { Storage } from "../storage/storage.ts";
+import { describeStorage, serveStorage } from "../storage/storage-server.ts";
+import { type FileGroupResults, type FileGroupTask, taskTransfers } from "./file-group-task.ts";
+
+/** From the host to a worker. */
+export type WorkerRequest =
+  | { readonly id: number; readonly task: FileGroupTask }
+  | { readonly id: number; readonly abort: true };
+
+/** From a worker to the host. */
+export type WorkerReply =
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly failure: RemoteFailure };
+
+/** Threads that take tasks in turn. */
+export interface WorkerPool {
+  run<T extends FileGroupTask>(task: T, signal?: AbortSignal): Promise<FileGroupResults[T["kind"]]>;
+  close(): Promise<void>;
+}
+
+/** The worker's script beside this one; undefined where a bundler left it behind. */
+export function findWorkerEntry(): URL | undefined {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  const entry = new URL(`./file-group-worker.${extension}`, import.meta.url);
+  return entry.protocol === "file:" && existsSync(fileURLToPath(entry)) ? entry : undefined;
+}
+
+/** A pool of at most `count` threads. They do not keep the process alive while they are idle. */
+export function createWorkerPool(storage: Storage, entry: URL, count: number): WorkerPool {
+  const idle: PoolWorker[] = [];
+  const all = new Set<PoolWorker>();
+  const waiting: ((worker: PoolWorker) => void)[] = [];
+  const take = (): Promise<PoolWorker> | PoolWorker => {
+    const free = idle.pop();
+    if (free) return free;
+    if (all.size < count) {
+      const worker = new PoolWorker(storage, entry);
+      all.add(worker);
+      return worker;
+    }
+    return new Promise((resolve) => waiting.push(resolve));
+  };
+  const give = (worker: PoolWorker): void => {
+    if (worker.isDead) {
+      all.delete(worker);
+      const next = waiting.shift();
+      if (next) void Promise.resolve(take()).then(next);
+      return;
+    }
+    const next = waiting.shift();
+    if (next) next(worker);
+    else idle.push(worker);
+  };
+  return {
+    async run(task, signal) {
+      signal?.throwIfAborted();
+      const worker = await take();
+      try {
+        return await worker.run(task, signal);
+      } finally {
+        give(worker);
+      }
+    },
+    async close() {
+      await Promise.all([...all].map((worker) => worker.close()));
+      all.clear();
+      idle.length = 0;
+    },
+  };
+}
+
+class PoolWorker {
+  isDead = false;
+  readonly #worker: Worker;
+  readonly #stopServing: () => void;
+  #pending: { resolve: (value: unknown) => void; reject: (error: unknown) => void } | undefined;
+  #lastId = 0;
+
+  constructor(storage: Storage, entry: URL) {
+    const { port1, port2 } = new MessageChannel();
+    this.#stopServing = serveStorage(storage, port1);
+    this.#worker = new Worker(entry, {
+      workerData: { port: port2, storage: describeStorage(storage) },
+      transferList: [port2],
+    });
+    this.#worker.unref();
+    this.#worker.on("message", (reply: WorkerReply) => this.#settle(reply));
+    this.#worker.on("error", (error) => this.#die(error));
+    this.#worker.on("exit", (code) => this.#die(new Error(`worker thread ended with ${code}`)));
+  }
+
+  async run<T extends FileGroupTask>(
+    task: T,
+    signal: AbortSignal | undefined,
+  ): Promise<FileGroupResults[T["kind"]]> {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const onAbort = (): void => this.#worker.postMessage({ id, abort: true } satisfies WorkerRequest);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    this.#worker.ref();
+    try {
+      return await new Promise<FileGroupResults[T["kind"]]>((resolve, reject) => {
+        this.#pending = { resolve: resolve as (value: unknown) => void, reject };
+        this.#worker.postMessage({ id, task } satisfies WorkerRequest, taskTransfers(task));
+      });
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      throw error;
+    } finally {
+      this.#pending = undefined;
+      this.#worker.unref();
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.isDead = true;
+    this.#stopServing();
+    await this.#worker.terminate();
+  }
+
+  #settle(reply: WorkerReply): void {
+    if (reply.id !== this.#lastId) return;
+    if ("failure" in reply) this.#pending?.reject(decodeFailure(reply.failure));
+    else this.#pending?.resolve(reply.result);
+  }
+
+  #die(cause: unknown): void {
+    if (!this.isDead) this.#stopServing();
+    this.isDead = true;
+    // What the thread had written is not known, so the failure is no ordinary one.
+    this.#pending?.reject(
+      new HudiError("UNAVAILABLE", `cannot finish a task: ${(cause as Error).message}; retry`, { cause }),
+    );
+  }
+}

@@ -1,0 +1,150 @@
+// Column batches to and from the record batches of apache-arrow: the edge of the API. The library
+// is loaded when the first batch is handed out, and not at all for batches that come in.
+// Rules: spec/format/arrow.md.
+import type { Field as ArrowField, Data, DataType, RecordBatch, Schema } from "apache-arrow";
+import { HudiError } from "../errors.ts";
+import { readArrowColumn } from "./arrow-column.ts";
+import { type Column, type ColumnBatch, countNulls, requireSoundColumn } from "./column-batch.ts";
+import { type ColumnType, type Field, formatFieldType, type TableSchema } from "./schema.ts";
+
+type Arrow = typeof import("apache-arrow");
+
+/**
+ * The batch as a record batch of the `apache-arrow` that `import` finds. Buffers are shared, save
+ * those of decimals, which become Decimal128; batches of one schema object share one Arrow schema.
+ */
+export async function toArrowBatch(batch: ColumnBatch): Promise<RecordBatch> {
+  const arrow = await import("apache-arrow");
+  const schema = toArrowSchema(arrow, batch.schema);
+  const children = batch.columns.map((column, index) => {
+    return toArrowData(arrow, column, (schema.fields[index] as ArrowField).type);
+  });
+  const type = new arrow.Struct(schema.fields);
+  const data = arrow.makeData({ type, length: batch.rowCount, nullCount: 0, children });
+  return new arrow.RecordBatch(schema, data);
+}
+
+const schemas = new WeakMap<TableSchema, Schema>();
+
+function toArrowSchema(arrow: Arrow, schema: TableSchema): Schema {
+  const known = schemas.get(schema);
+  if (known) return known;
+  const fields = schema.fields.map(
+    (field) => new arrow.Field(field.name, toArrowType(arrow, field.type), field.nullable),
+  );
+  const made = new arrow.Schema(fields);
+  schemas.set(schema, made);
+  return made;
+}
+
+function toArrowType(arrow: Arrow, type: ColumnType): DataType {
+  switch (type.kind) {
+    case "string":
+      return new arrow.Utf8();
+    case "boolean":
+      return new arrow.Bool();
+    case "int":
+      return new arrow.Int32();
+    case "long":
+      return new arrow.Int64();
+    case "double":
+      return new arrow.Float64();
+    case "date":
+      return new arrow.DateDay();
+    case "timestamp-micros":
+      return new arrow.TimestampMicrosecond("UTC");
+    case "decimal":
+      return new arrow.Decimal(type.scale, type.precision, 128);
+  }
+}
+
+function toArrowData(arrow: Arrow, column: Column, type: DataType): Data {
+  const { rowCount: length, validity } = column;
+  const base = { type, length, nullCount: countNulls(column), nullBitmap: validity };
+  switch (column.layout) {
+    case "bytes": {
+      const { offsets: valueOffsets, data } = column;
+      return arrow.makeData({ ...base, valueOffsets, data } as never);
+    }
+    case "fixed": {
+      const data = toDecimal128(column.data, column.widthBytes, length);
+      return arrow.makeData({ ...base, data } as never);
+    }
+    default:
+      return arrow.makeData({ ...base, data: column.values } as never);
+  }
+}
+
+/** Big-endian numbers of any width as four little-endian words each. */
+function toDecimal128(data: Uint8Array, widthBytes: number, rowCount: number): Uint32Array {
+  const words = new Uint32Array(rowCount * 4);
+  const bytes = new Uint8Array(words.buffer);
+  for (let row = 0; row < rowCount; row += 1) {
+    const first = row * widthBytes;
+    const sign = (data[first] as number) >= 0x80 ? 0xff : 0;
+    for (let index = 0; index < 16; index += 1) {
+      bytes[row * 16 + index] =
+        index < widthBytes ? (data[first + widthBytes - 1 - index] as number) : sign;
+    }
+  }
+  return words;
+}
+
+/**
+ * A record batch from outside as a column batch of `schema`, columns matched by name. Buffers are
+ * shared where the layout is ours, and must not change while the result is used. Every column of
+ * the schema must be there and no other; `label` names the batch in messages. Throws `INVALID` for a
+ * column, type or value that does not fit, and `CORRUPT` for buffers that are shorter than claimed.
+ */
+export function fromArrowBatch(
+  recordBatch: RecordBatch,
+  schema: TableSchema,
+  label = "Arrow record batch",
+): ColumnBatch {
+  const rowCount = recordBatch.numRows;
+  const children = new Map<string, Data>();
+  recordBatch.schema.fields.forEach((field, index) => {
+    const child = recordBatch.data.children[index];
+    if (child) children.set(field.name, child);
+  });
+  requireSameColumns(children, schema, label);
+  const columns = schema.fields.map((field) => {
+    const column = readArrowColumn(children.get(field.name) as Data, field, rowCount, label);
+    requireSoundColumn(field, column);
+    requirePresent(column, field, label);
+    return column;
+  });
+  return { schema, rowCount, columns };
+}
+
+function requireSameColumns(
+  children: ReadonlyMap<string, unknown>,
+  schema: TableSchema,
+  label: string,
+): void {
+  const names = new Set(schema.fields.map((field) => field.name));
+  const expected = `expected ${[...names].join(", ")}`;
+  for (const name of children.keys()) {
+    if (!names.has(name)) {
+      throw new HudiError(
+        "INVALID",
+        `cannot use ${label}: unknown column ${JSON.stringify(name)}, ${expected}`,
+      );
+    }
+  }
+  for (const name of names) {
+    if (!children.has(name)) {
+      throw new HudiError("INVALID", `cannot use ${label}: it lacks column ${name}, ${expected}`);
+    }
+  }
+}
+
+function requirePresent(column: Column, field: Field, label: string): void {
+  if (field.nullable || column.validity === undefined || countNulls(column) === 0) return;
+  let row = 0;
+  while (((column.validity[row >> 3] as number) & (1 << (row & 7))) !== 0) row += 1;
+  throw new HudiError(
+    "INVALID",
+    `cannot use ${label}: column ${field.name} (${formatFieldType(field)}) holds null in row ${row}, expected a value`,
+  );
+}

@@ -1,0 +1,236 @@
+// Writes a Parquet file from column batches: collects rows to whole row groups, encodes them column
+// by column into the sink, and ends with a footer of our own. Rules: spec/format/parquet.md, PQ-8.
+import { HudiError } from "../errors.ts";
+import type { ColumnSlice } from "./arrow-ipc.ts";
+import type { Column, ColumnBatch } from "./column-batch.ts";
+import { columnLayout } from "./column-batch.ts";
+import { type ChunkOptions, encodeColumnChunk } from "./parquet-chunk-encoder.ts";
+import { CODEC, MAGIC } from "./parquet-codes.ts";
+import { encodeFieldElement, encodeRootElement } from "./parquet-column-type.ts";
+import { type ColumnChunk, encodeFooter, type RowGroup } from "./parquet-footer.ts";
+import { encodeRepeatedChunk, findRepeatedBytes } from "./parquet-repeated-chunk.ts";
+import {
+  computeValueRange,
+  countNullRows,
+  EMPTY_RANGE,
+  encodeStatistics,
+  mergeValueRanges,
+  type ValueRange,
+} from "./parquet-statistics.ts";
+import type {
+  ByteSink,
+  ColumnStatistics,
+  ParquetCodec,
+  ParquetFileSummary,
+  ParquetWriter,
+  ParquetWriterOptions,
+} from "./parquet-writer.ts";
+import { type Field, formatFieldType } from "./schema.ts";
+
+const CODECS: Readonly<Record<ParquetCodec, number>> = {
+  uncompressed: CODEC.none,
+  snappy: CODEC.snappy,
+  gzip: CODEC.gzip,
+  zstd: CODEC.zstd,
+};
+
+/** What the footer names as the writer; readers look at it for known faults of old writers. */
+export const CREATED_BY = "hudi-lake version 0.1.0";
+
+/** A writer of one Parquet file into `sink`. Nothing is loaded before the first row group is full. */
+export async function openParquetWriter(
+  sink: ByteSink,
+  options: ParquetWriterOptions,
+): Promise<ParquetWriter> {
+  if (!Number.isSafeInteger(options.rowGroupRows) || options.rowGroupRows < 1) {
+    throw new HudiError(
+      "INVALID",
+      `cannot write row groups of ${options.rowGroupRows} rows: expected a whole number from 1`,
+    );
+  }
+  const writer = new RowGroupWriter(sink, options);
+  await writer.begin();
+  return writer;
+}
+
+class RowGroupWriter implements ParquetWriter {
+  readonly #sink: ByteSink;
+  readonly #options: ParquetWriterOptions;
+  readonly #codec: number;
+  readonly #pending: ColumnSlices;
+  readonly #rowGroups: RowGroup[] = [];
+  readonly #ranges: ValueRange[];
+  #position = 0;
+  #rowCount = 0;
+
+  constructor(sink: ByteSink, options: ParquetWriterOptions) {
+    this.#sink = sink;
+    this.#options = options;
+    this.#codec = CODECS[options.codec];
+    this.#pending = new ColumnSlices(options.schema.fields.length);
+    this.#ranges = options.schema.fields.map(() => EMPTY_RANGE);
+  }
+
+  async begin(): Promise<void> {
+    await this.#emit(MAGIC.slice());
+  }
+
+  async write(batch: ColumnBatch): Promise<void> {
+    this.#requireWritable(batch);
+    const { rowGroupRows } = this.#options;
+    let from = 0;
+    while (from < batch.rowCount) {
+      const to = Math.min(batch.rowCount, from + rowGroupRows - this.#pending.rowCount);
+      this.#pending.append(batch.columns, from, to);
+      if (this.#pending.rowCount === rowGroupRows) await this.#flushRowGroup();
+      from = to;
+    }
+    this.#rowCount += batch.rowCount;
+  }
+
+  async close(footer: ReadonlyMap<string, string>): Promise<ParquetFileSummary> {
+    if (this.#pending.rowCount > 0) await this.#flushRowGroup();
+    const { schema } = this.#options;
+    const bytes = encodeFooter({
+      elements: [encodeRootElement(schema), ...schema.fields.map(encodeFieldElement)],
+      rowCount: this.#rowCount,
+      rowGroups: this.#rowGroups,
+      keyValues: footer,
+      createdBy: CREATED_BY,
+      hasColumnOrders: true,
+    });
+    await this.#emit(bytes);
+    return {
+      rowCount: this.#rowCount,
+      sizeBytes: this.#position,
+      splitOffsets: this.#rowGroups.map((group) => firstOffset(group)),
+      columns: schema.fields.map((field, index) =>
+        summarizeColumn(field, this.#ranges[index] as ValueRange),
+      ),
+    };
+  }
+
+  async #flushRowGroup(): Promise<void> {
+    const { rowCount } = this.#pending;
+    const columns: ColumnChunk[] = [];
+    for (const [index, field] of this.#options.schema.fields.entries()) {
+      columns.push(await this.#writeColumn(field, index, this.#pending.take(index), rowCount));
+    }
+    this.#pending.clear();
+    this.#rowGroups.push({ rowCount, columns });
+  }
+
+  async #writeColumn(
+    field: Field,
+    index: number,
+    slices: readonly ColumnSlice[],
+    rowCount: number,
+  ): Promise<ColumnChunk> {
+    const { physicalType } = encodeFieldElement(field);
+    const options: ChunkOptions = {
+      isNullable: field.nullable,
+      codec: this.#codec,
+      hasDictionary: this.#options.dictionaryColumns.has(field.name),
+    };
+    const repeated = findRepeatedBytes(slices);
+    const range = repeated ? rangeOfValue(repeated) : computeValueRange(slices);
+    this.#ranges[index] = mergeValueRanges(this.#ranges[index] as ValueRange, range);
+    const chunk = repeated
+      ? encodeRepeatedChunk(repeated, rowCount, options)
+      : encodeColumnChunk(slices, options);
+    const start = this.#position;
+    const meta: ColumnChunk = {
+      physicalType: physicalType as number,
+      path: [field.name],
+      codec: this.#codec,
+      encodings: chunk.encodings,
+      valueCount: rowCount,
+      uncompressedBytes: chunk.uncompressedBytes,
+      compressedBytes: chunk.bytes.length,
+      dataPageOffset: start + chunk.dataPageOffset,
+      dictionaryPageOffset:
+        chunk.dictionaryPageOffset === undefined ? undefined : start + chunk.dictionaryPageOffset,
+      statistics: encodeStatistics(range, physicalType as number),
+    };
+    await this.#emit(chunk.bytes);
+    return meta;
+  }
+
+  async #emit(bytes: Uint8Array): Promise<void> {
+    this.#position += bytes.length;
+    await this.#sink(bytes);
+  }
+
+  #requireWritable(batch: ColumnBatch): void {
+    const { fields } = this.#options.schema;
+    if (batch.columns.length !== fields.length) {
+      throw new HudiError(
+        "INVALID",
+        `cannot write batch of ${batch.columns.length} columns: expected ${fields.length}`,
+      );
+    }
+    fields.forEach((field, index) => {
+      requireWritableColumn(field, batch.columns[index] as Column, batch.rowCount);
+    });
+  }
+}
+
+function requireWritableColumn(field: Field, column: Column, rowCount: number): void {
+  if (column.layout !== columnLayout(field.type) || column.rowCount !== rowCount) {
+    throw new HudiError(
+      "INVALID",
+      `cannot write column ${field.name} (${formatFieldType(field)}): found ${column.rowCount} rows of layout ${column.layout}, expected ${rowCount} of ${columnLayout(field.type)}`,
+    );
+  }
+  if (field.nullable || countNullRows({ column, from: 0, to: rowCount }) === 0) return;
+  let row = 0;
+  while (((column.validity as Uint8Array)[row >> 3] as number) & (1 << (row & 7))) row += 1;
+  throw new HudiError(
+    "INVALID",
+    `cannot write column ${field.name} (${formatFieldType(field)}): found null in row ${row} of the batch, expected a value`,
+  );
+}
+
+function rangeOfValue(value: Uint8Array): ValueRange {
+  const own = value.slice();
+  return { nullCount: 0, isUnordered: false, min: own, max: own };
+}
+
+function firstOffset(group: RowGroup): number {
+  const [chunk] = group.columns as readonly [ColumnChunk, ...ColumnChunk[]];
+  return chunk.dictionaryPageOffset ?? chunk.dataPageOffset;
+}
+
+function summarizeColumn(field: Field, range: ValueRange): ColumnStatistics {
+  const { nullCount, min, max } = range;
+  const bounds = min === undefined || max === undefined ? undefined : { min, max };
+  return { column: field.name, nullCount, ...bounds };
+}
+
+/** The rows that wait for their row group, column by column. */
+class ColumnSlices {
+  readonly #columns: ColumnSlice[][];
+  rowCount = 0;
+
+  constructor(columnCount: number) {
+    this.#columns = Array.from({ length: columnCount }, () => []);
+  }
+
+  append(columns: readonly Column[], from: number, to: number): void {
+    columns.forEach((column, index) => {
+      this.#columns[index]?.push({ column, from, to });
+    });
+    this.rowCount += to - from;
+  }
+
+  /** The slices of a column, which are let go here. */
+  take(index: number): readonly ColumnSlice[] {
+    const slices = this.#columns[index] as ColumnSlice[];
+    this.#columns[index] = [];
+    return slices;
+  }
+
+  clear(): void {
+    this.rowCount = 0;
+  }
+}

@@ -1,0 +1,198 @@
+// How logical types stand in a Parquet schema, in both directions. Rules: spec/format/parquet.md, PQ-5.
+import { CONVERTED, formatPhysicalType, LOGICAL, PHYSICAL, REPETITION } from "./parquet-codes.ts";
+import type { LogicalAnnotation, ParquetFooter, SchemaElement } from "./parquet-footer.ts";
+import { type ColumnType, decimalWidthBytes, type Field, type TableSchema } from "./schema.ts";
+
+/** The schema node that a column is written as. */
+export function encodeFieldElement(field: Field): SchemaElement {
+  const repetition = field.nullable ? REPETITION.optional : REPETITION.required;
+  return { name: field.name, repetition, ...elementOfType(field.type) };
+}
+
+function elementOfType(type: ColumnType): Omit<SchemaElement, "name"> {
+  switch (type.kind) {
+    case "string":
+      return {
+        physicalType: PHYSICAL.byteArray,
+        convertedType: CONVERTED.utf8,
+        logical: { member: LOGICAL.string },
+      };
+    case "boolean":
+      return { physicalType: PHYSICAL.boolean };
+    case "int":
+      return { physicalType: PHYSICAL.int32 };
+    case "long":
+      return { physicalType: PHYSICAL.int64 };
+    case "double":
+      return { physicalType: PHYSICAL.double };
+    case "date":
+      return {
+        physicalType: PHYSICAL.int32,
+        convertedType: CONVERTED.date,
+        logical: { member: LOGICAL.date },
+      };
+    case "timestamp-micros":
+      return {
+        physicalType: PHYSICAL.int64,
+        convertedType: CONVERTED.timestampMicros,
+        logical: { member: LOGICAL.timestamp, isAdjustedToUtc: true, unit: "micros" },
+      };
+    case "decimal": {
+      const { precision, scale } = type;
+      return {
+        physicalType: PHYSICAL.fixed,
+        typeLength: decimalWidthBytes(precision),
+        convertedType: CONVERTED.decimal,
+        precision,
+        scale,
+        logical: { member: LOGICAL.decimal, precision, scale },
+      };
+    }
+  }
+}
+
+/** The root of a schema of that many columns. */
+export function encodeRootElement(schema: TableSchema): SchemaElement {
+  return { name: schema.name, childCount: schema.fields.length };
+}
+
+/** A top-level column of a file. */
+export interface FileColumn {
+  readonly name: string;
+  readonly element: SchemaElement;
+  /** Its place among the chunks of a row group; absent for a column with columns inside. */
+  readonly leafIndex: number | undefined;
+  /** Absent for a type that this library does not handle. */
+  readonly type: ColumnType | undefined;
+  readonly isNullable: boolean;
+}
+
+/** The top-level columns of a file, or undefined when the schema is no tree. */
+export function findFileColumns(footer: ParquetFooter): readonly FileColumn[] | undefined {
+  const [root, ...elements] = footer.elements;
+  const columns: FileColumn[] = [];
+  let leaf = 0;
+  let at = 0;
+  for (let child = 0; child < (root?.childCount ?? 0); child += 1) {
+    const element = elements[at];
+    if (!element) return undefined;
+    const isLeaf = element.physicalType !== undefined;
+    columns.push({
+      name: element.name,
+      element,
+      leafIndex: isLeaf ? leaf : undefined,
+      type: isLeaf ? findColumnType(element) : undefined,
+      isNullable: element.repetition !== REPETITION.required,
+    });
+    // A group is skipped with everything inside it.
+    let open = 1;
+    while (open > 0) {
+      const inner = elements[at];
+      if (!inner) return undefined;
+      open += (inner.physicalType === undefined ? (inner.childCount ?? 0) : 0) - 1;
+      if (inner.physicalType !== undefined) leaf += 1;
+      at += 1;
+    }
+  }
+  return at === elements.length ? columns : undefined;
+}
+
+/** The logical type that values of this node have, or undefined if it is none of ours. */
+export function findColumnType(element: SchemaElement): ColumnType | undefined {
+  if (element.repetition === REPETITION.repeated) return undefined;
+  const annotation = findAnnotation(element);
+  const isPlain = annotation === undefined;
+  switch (element.physicalType) {
+    case PHYSICAL.boolean:
+      return isPlain ? { kind: "boolean" } : undefined;
+    case PHYSICAL.int32:
+      if (annotation === "decimal") return decimalType(element);
+      if (annotation === "date") return { kind: "date" };
+      return isPlain || annotation === "integer" ? { kind: "int" } : undefined;
+    case PHYSICAL.int64:
+      if (annotation === "decimal") return decimalType(element);
+      if (annotation === "timestamp") return { kind: "timestamp-micros" };
+      return isPlain || annotation === "integer" ? { kind: "long" } : undefined;
+    case PHYSICAL.int96:
+      return { kind: "timestamp-micros" };
+    case PHYSICAL.double:
+      return isPlain ? { kind: "double" } : undefined;
+    case PHYSICAL.byteArray:
+      if (annotation === "decimal") return decimalType(element);
+      return annotation === "string" ? { kind: "string" } : undefined;
+    case PHYSICAL.fixed:
+      return annotation === "decimal" ? decimalType(element) : undefined;
+    default:
+      return undefined;
+  }
+}
+
+type Annotation = "string" | "decimal" | "date" | "timestamp" | "integer" | "other";
+
+function findAnnotation(element: SchemaElement): Annotation | undefined {
+  if (element.logical) return logicalAnnotation(element.logical);
+  switch (element.convertedType) {
+    case undefined:
+      return undefined;
+    case CONVERTED.utf8:
+    case CONVERTED.enum:
+    case CONVERTED.json:
+      return "string";
+    case CONVERTED.decimal:
+      return "decimal";
+    case CONVERTED.date:
+      return "date";
+    case CONVERTED.timestampMillis:
+    case CONVERTED.timestampMicros:
+      return "timestamp";
+    case CONVERTED.int8:
+    case CONVERTED.int16:
+    case CONVERTED.int32:
+    case CONVERTED.int64:
+      return "integer";
+    default:
+      return "other";
+  }
+}
+
+function logicalAnnotation(logical: LogicalAnnotation): Annotation {
+  switch (logical.member) {
+    case LOGICAL.string:
+    case LOGICAL.enum:
+    case LOGICAL.json:
+      return "string";
+    case LOGICAL.decimal:
+      return "decimal";
+    case LOGICAL.date:
+      return "date";
+    case LOGICAL.timestamp:
+      // A local time is another type: it names no moment.
+      return logical.isAdjustedToUtc ? "timestamp" : "other";
+    case LOGICAL.integer:
+      return logical.isSigned ? "integer" : "other";
+    default:
+      return "other";
+  }
+}
+
+function decimalType(element: SchemaElement): ColumnType | undefined {
+  const precision = element.logical?.precision ?? element.precision ?? 0;
+  const scale = element.logical?.scale ?? element.scale ?? 0;
+  if (precision < 1 || precision > 38 || scale < 0 || scale > precision) return undefined;
+  return { kind: "decimal", precision, scale };
+}
+
+/** How many stored units make up a microsecond, or microseconds a stored unit. */
+export function timestampUnit(element: SchemaElement): "millis" | "micros" | "nanos" {
+  if (element.logical?.unit) return element.logical.unit;
+  return element.convertedType === CONVERTED.timestampMillis ? "millis" : "micros";
+}
+
+/** What a column of a file is, for messages. */
+export function formatElement(element: SchemaElement): string {
+  if (element.physicalType === undefined) return "a group of columns";
+  const name = formatPhysicalType(element.physicalType);
+  if (element.repetition === REPETITION.repeated) return `repeated ${name}`;
+  const annotation = findAnnotation(element);
+  return annotation === undefined ? name : `${name} (${annotation})`;
+}

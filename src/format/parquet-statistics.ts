@@ -1,0 +1,257 @@
+// Least and greatest values of the rows that are written, and how a footer states them. Rules: spec/format/parquet.md, PQ-7.
+import type { ColumnSlice } from "./arrow-ipc.ts";
+import type { BytesColumn, Column, FixedColumn } from "./column-batch.ts";
+import { PHYSICAL } from "./parquet-codes.ts";
+import type { StoredStatistics } from "./parquet-footer.ts";
+
+/** A value as its column stores it. */
+export type StoredValue = Uint8Array | number | bigint | boolean;
+
+/** Nulls and bounds of some rows. */
+export interface ValueRange {
+  readonly nullCount: number;
+  readonly min?: StoredValue;
+  readonly max?: StoredValue;
+  /** There are values without a place in the order, so bounds would mislead: NaN. */
+  readonly isUnordered: boolean;
+  /** The bounds are numbers in two's complement, not text. */
+  readonly isDecimal?: boolean;
+}
+
+/** Nulls and bounds of the slices, which have one layout. */
+export function computeValueRange(slices: readonly ColumnSlice[]): ValueRange {
+  return slices.map(computeSliceRange).reduce(mergeValueRanges, EMPTY_RANGE);
+}
+
+/** The range of no rows. */
+export const EMPTY_RANGE: ValueRange = { nullCount: 0, isUnordered: false };
+
+/** What holds for the rows of both; values of `a` and `b` are of one column. */
+export function mergeValueRanges(a: ValueRange, b: ValueRange): ValueRange {
+  const nullCount = a.nullCount + b.nullCount;
+  if (a.isUnordered || b.isUnordered) return { nullCount, isUnordered: true };
+  if (a.min === undefined || a.max === undefined) return { ...b, nullCount };
+  if (b.min === undefined || b.max === undefined) return { ...a, nullCount };
+  const isDecimal = a.isDecimal ?? false;
+  return {
+    ...a,
+    nullCount,
+    min: isLess(b.min, a.min, isDecimal) ? b.min : a.min,
+    max: isLess(a.max, b.max, isDecimal) ? b.max : a.max,
+  };
+}
+
+function isLess(a: StoredValue, b: StoredValue, isDecimal: boolean): boolean {
+  if (!(a instanceof Uint8Array && b instanceof Uint8Array)) return a < b;
+  const high = isDecimal ? signed(a[0]) - signed(b[0]) : 0;
+  return (high === 0 ? Buffer.compare(a, b) : high) < 0;
+}
+
+function computeSliceRange(slice: ColumnSlice): ValueRange {
+  const { column, from, to } = slice;
+  const nullCount = countNullRows(slice);
+  if (nullCount === to - from) return { nullCount, isUnordered: false };
+  switch (column.layout) {
+    case "bits":
+      return { nullCount, isUnordered: false, ...boundBits(column.values, slice) };
+    case "int32":
+      return { nullCount, isUnordered: false, ...boundNumbers(column.values, slice) };
+    case "float64":
+      return boundDoubles(column.values, slice, nullCount);
+    case "int64":
+      return { nullCount, isUnordered: false, ...boundLongs(column.values, slice) };
+    case "bytes":
+      return { nullCount, isUnordered: false, ...boundStrings(column, slice) };
+    case "fixed":
+      return { nullCount, isUnordered: false, isDecimal: true, ...boundDecimals(column, slice) };
+  }
+}
+
+/** The number of rows of a slice without a value. */
+export function countNullRows({ column, from, to }: ColumnSlice): number {
+  const { validity } = column;
+  if (!validity) return 0;
+  let present = 0;
+  for (let row = from; row < to; row += 1) {
+    present += ((validity[row >> 3] as number) >> (row & 7)) & 1;
+  }
+  return to - from - present;
+}
+
+interface Bounds {
+  readonly min: StoredValue;
+  readonly max: StoredValue;
+}
+
+function isNull(validity: Column["validity"], row: number): boolean {
+  return validity !== undefined && ((validity[row >> 3] as number) & (1 << (row & 7))) === 0;
+}
+
+function firstPresent({ column, from }: ColumnSlice): number {
+  let row = from;
+  while (isNull(column.validity, row)) row += 1;
+  return row;
+}
+
+function boundBits(values: Uint8Array, { column, from, to }: ColumnSlice): Bounds {
+  let min = true;
+  let max = false;
+  for (let row = from; row < to && (min || !max); row += 1) {
+    if (isNull(column.validity, row)) continue;
+    if (((values[row >> 3] as number) & (1 << (row & 7))) !== 0) max = true;
+    else min = false;
+  }
+  return { min, max };
+}
+
+function boundNumbers(
+  values: Int32Array | Float64Array,
+  slice: ColumnSlice,
+): { min: number; max: number } {
+  const { column, to } = slice;
+  const first = firstPresent(slice);
+  let min = values[first] as number;
+  let max = min;
+  for (let row = first + 1; row < to; row += 1) {
+    const value = values[row] as number;
+    if (value < min) {
+      if (!isNull(column.validity, row)) min = value;
+    } else if (value > max && !isNull(column.validity, row)) max = value;
+  }
+  return { min, max };
+}
+
+function boundDoubles(values: Float64Array, slice: ColumnSlice, nullCount: number): ValueRange {
+  const { column, from, to } = slice;
+  for (let row = from; row < to; row += 1) {
+    if (Number.isNaN(values[row]) && !isNull(column.validity, row)) {
+      return { nullCount, isUnordered: true };
+    }
+  }
+  const { min, max } = boundNumbers(values, slice);
+  // Readers compare the two zeros in different ways: bounds that hold both are safe.
+  return { nullCount, isUnordered: false, min: min === 0 ? -0 : min, max: max === 0 ? 0 : max };
+}
+
+function boundLongs(values: BigInt64Array, slice: ColumnSlice): Bounds {
+  const { column, to } = slice;
+  const words = new Int32Array(values.buffer, values.byteOffset, values.length * 2);
+  const first = firstPresent(slice);
+  let min = first;
+  let max = first;
+  let minHigh = words[first * 2 + 1] as number;
+  let maxHigh = minHigh;
+  let minLow = (words[first * 2] as number) >>> 0;
+  let maxLow = minLow;
+  for (let row = first + 1; row < to; row += 1) {
+    const high = words[row * 2 + 1] as number;
+    const low = (words[row * 2] as number) >>> 0;
+    if (high < minHigh || (high === minHigh && low < minLow)) {
+      if (isNull(column.validity, row)) continue;
+      min = row;
+      minHigh = high;
+      minLow = low;
+    } else if (high > maxHigh || (high === maxHigh && low > maxLow)) {
+      if (isNull(column.validity, row)) continue;
+      max = row;
+      maxHigh = high;
+      maxLow = low;
+    }
+  }
+  return { min: values[min] as bigint, max: values[max] as bigint };
+}
+
+function boundStrings(column: BytesColumn, slice: ColumnSlice): Bounds {
+  const { offsets, data, validity } = column;
+  const first = firstPresent(slice);
+  const order = new ByteOrder(data);
+  let min = first;
+  let max = first;
+  for (let row = first + 1; row < slice.to; row += 1) {
+    if (isNull(validity, row)) continue;
+    const start = offsets[row] as number;
+    const end = offsets[row + 1] as number;
+    if (order.compare(start, end, offsets[max] as number, offsets[max + 1] as number) > 0)
+      max = row;
+    else if (order.compare(start, end, offsets[min] as number, offsets[min + 1] as number) < 0)
+      min = row;
+  }
+  const valueAt = (row: number): Uint8Array => data.slice(offsets[row], offsets[row + 1]);
+  return { min: valueAt(min), max: valueAt(max) };
+}
+
+function boundDecimals(column: FixedColumn, slice: ColumnSlice): Bounds {
+  const { widthBytes, data, validity } = column;
+  const first = firstPresent(slice);
+  const order = new ByteOrder(data);
+  let min = first;
+  let max = first;
+  const compare = (row: number, other: number): number => {
+    const high = signed(data[row * widthBytes]) - signed(data[other * widthBytes]);
+    if (high !== 0) return high;
+    return order.compare(
+      row * widthBytes,
+      (row + 1) * widthBytes,
+      other * widthBytes,
+      (other + 1) * widthBytes,
+    );
+  };
+  for (let row = first + 1; row < slice.to; row += 1) {
+    if (isNull(validity, row)) continue;
+    if (compare(row, max) > 0) max = row;
+    else if (compare(row, min) < 0) min = row;
+  }
+  const valueAt = (row: number): Uint8Array => data.slice(row * widthBytes, (row + 1) * widthBytes);
+  return { min: valueAt(min), max: valueAt(max) };
+}
+
+function signed(byte: number | undefined): number {
+  return ((byte as number) << 24) >> 24;
+}
+
+/** Compares ranges of one buffer as unsigned bytes, four at a time: keys often begin alike. */
+class ByteOrder {
+  readonly #data: Uint8Array;
+  readonly #view: DataView;
+
+  constructor(data: Uint8Array) {
+    this.#data = data;
+    this.#view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  }
+
+  compare(aStart: number, aEnd: number, bStart: number, bEnd: number): number {
+    const data = this.#data;
+    const view = this.#view;
+    let a = aStart;
+    let b = bStart;
+    for (; a + 4 <= aEnd && b + 4 <= bEnd; a += 4, b += 4) {
+      const difference = view.getUint32(a) - view.getUint32(b);
+      if (difference !== 0) return difference;
+    }
+    for (; a < aEnd && b < bEnd; a += 1, b += 1) {
+      const difference = (data[a] as number) - (data[b] as number);
+      if (difference !== 0) return difference;
+    }
+    return aEnd - aStart - (bEnd - bStart);
+  }
+}
+
+/** Bounds longer than this together are left out of a footer, as parquet-mr does. */
+const MAX_BOUND_BYTES = 4096;
+
+/** A range of a column of that physical type, as a footer states it. */
+export function encodeStatistics(range: ValueRange, physicalType: number): StoredStatistics {
+  const { nullCount, min, max } = range;
+  if (min === undefined || max === undefined) return { nullCount };
+  const bounds = { min: encodeValue(min, physicalType), max: encodeValue(max, physicalType) };
+  if (bounds.min.length + bounds.max.length > MAX_BOUND_BYTES) return { nullCount };
+  return { nullCount, ...bounds };
+}
+
+function encodeValue(value: StoredValue, physicalType: number): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  if (typeof value === "boolean") return new Uint8Array([value ? 1 : 0]);
+  if (typeof value === "bigint") return new Uint8Array(new BigInt64Array([value]).buffer);
+  const isDouble = physicalType === PHYSICAL.double;
+  return new Uint8Array((isDouble ? new Float64Array([value]) : new Int32Array([value])).buffer);
+}

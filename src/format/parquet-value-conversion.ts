@@ -1,0 +1,245 @@
+// From the values that a file stores to the type that a reader asked for: wider numbers, other
+// time units, decimals of any representation. Rules: spec/format/parquet.md, PQ-6.
+import type { ArrowColumn } from "./arrow-ffi.ts";
+import type { BytesColumn, Column, FixedColumn, Int64Column } from "./column-batch.ts";
+import { PHYSICAL } from "./parquet-codes.ts";
+import { timestampUnit } from "./parquet-column-type.ts";
+import type { SchemaElement } from "./parquet-footer.ts";
+import { type ColumnType, decimalWidthBytes, type Field } from "./schema.ts";
+
+/** A value that the asked type cannot hold. The row is counted from the first of the column. */
+export class UnfitValueError extends Error {
+  override readonly name: string = "UnfitValueError";
+  readonly row: number;
+
+  constructor(row: number, message: string) {
+    super(message);
+    this.row = row;
+  }
+}
+
+/**
+ * Whether values of a file column of type `from` can be read as type `to` without loss, save for
+ * the rounding of a long to a double that Avro's own rules allow.
+ */
+export function isReadableAs(
+  element: SchemaElement,
+  from: ColumnType | undefined,
+  to: ColumnType,
+): boolean {
+  const { physicalType } = element;
+  switch (to.kind) {
+    case "string":
+      // Some writers annotate no string.
+      return (
+        from?.kind === "string" || (physicalType === PHYSICAL.byteArray && isUnannotated(element))
+      );
+    case "double":
+      return (
+        from?.kind === "double" ||
+        from?.kind === "int" ||
+        from?.kind === "long" ||
+        (physicalType === PHYSICAL.float && isUnannotated(element))
+      );
+    case "long":
+      return from?.kind === "long" || from?.kind === "int";
+    case "decimal":
+      return from?.kind === "decimal" && from.scale === to.scale && from.precision <= to.precision;
+    default:
+      return from?.kind === to.kind;
+  }
+}
+
+function isUnannotated(element: SchemaElement): boolean {
+  return element.convertedType === undefined && element.logical === undefined;
+}
+
+/**
+ * The decoded values in the layout of `field`. Buffers of `raw` are taken over. Throws
+ * `UnfitValueError` for a value out of range.
+ */
+export function convertColumn(raw: ArrowColumn, element: SchemaElement, field: Field): Column {
+  switch (field.type.kind) {
+    case "long":
+      return raw.layout === "int32" ? widenToInt64(raw) : expectLayout(raw, "int64");
+    case "double":
+      return widenToFloat64(raw);
+    case "timestamp-micros":
+      return convertTimestamps(raw, element);
+    case "decimal":
+      return convertDecimals(raw, decimalWidthBytes(field.type.precision));
+    case "string":
+      return expectLayout(raw, "bytes");
+    case "boolean":
+      return expectLayout(raw, "bits");
+    default:
+      return expectLayout(raw, "int32");
+  }
+}
+
+function expectLayout(raw: ArrowColumn, layout: Column["layout"]): Column {
+  if (raw.layout !== layout) throw new TypeError(`found layout ${raw.layout}, expected ${layout}`);
+  return raw as Column;
+}
+
+function widenToInt64(raw: {
+  readonly rowCount: number;
+  readonly validity: Column["validity"];
+  readonly values: Int32Array;
+}): Int64Column {
+  const { rowCount, validity } = raw;
+  const values = new BigInt64Array(rowCount);
+  const words = new Int32Array(values.buffer);
+  for (let row = 0; row < rowCount; row += 1) {
+    const value = raw.values[row] as number;
+    words[row * 2] = value;
+    words[row * 2 + 1] = value >> 31;
+  }
+  return { layout: "int64", rowCount, validity, values };
+}
+
+function widenToFloat64(raw: ArrowColumn): Column {
+  if (raw.layout === "float64") return raw;
+  const { rowCount, validity } = raw;
+  if (raw.layout === "int64") {
+    const values = Float64Array.from(raw.values, Number);
+    return { layout: "float64", rowCount, validity, values };
+  }
+  if (raw.layout !== "int32" && raw.layout !== "float32") expectLayout(raw, "float64");
+  const values = Float64Array.from((raw as { readonly values: Int32Array | Float32Array }).values);
+  return { layout: "float64", rowCount, validity, values };
+}
+
+const MICROS_OF_DAY = 86_400_000_000n;
+/** The Julian day of 1970-01-01. */
+const EPOCH_JULIAN_DAY = 2_440_588;
+
+function convertTimestamps(raw: ArrowColumn, element: SchemaElement): Int64Column {
+  if (raw.layout === "fixed") return convertInt96(raw);
+  const column = expectLayout(raw, "int64") as Int64Column;
+  const { rowCount, validity } = column;
+  const unit = timestampUnit(element);
+  if (unit === "micros") return column;
+  const values = new BigInt64Array(rowCount);
+  for (let row = 0; row < rowCount; row += 1) {
+    if (isNull(validity, row)) continue;
+    const value = column.values[row] as bigint;
+    if (unit === "millis") {
+      values[row] = value * 1000n;
+      if (values[row] !== value * 1000n) {
+        throw new UnfitValueError(
+          row,
+          `found ${value} milliseconds, too many for a timestamp in microseconds`,
+        );
+      }
+    } else {
+      if (value % 1000n !== 0n) {
+        throw new UnfitValueError(
+          row,
+          `found ${value} nanoseconds, finer than a timestamp in microseconds`,
+        );
+      }
+      values[row] = value / 1000n;
+    }
+  }
+  return { layout: "int64", rowCount, validity, values };
+}
+
+/** Nanoseconds of the day, then the Julian day: 8 and 4 bytes, little-endian. */
+function convertInt96(raw: FixedColumn): Int64Column {
+  const { rowCount, validity, data } = raw;
+  const values = new BigInt64Array(rowCount);
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  for (let row = 0; row < rowCount; row += 1) {
+    if (isNull(validity, row)) continue;
+    const nanos = view.getBigInt64(row * 12, true);
+    const day = view.getInt32(row * 12 + 8, true) - EPOCH_JULIAN_DAY;
+    if (nanos % 1000n !== 0n) {
+      throw new UnfitValueError(
+        row,
+        `found ${nanos} nanoseconds of a day, finer than a timestamp in microseconds`,
+      );
+    }
+    const micros = BigInt(day) * MICROS_OF_DAY + nanos / 1000n;
+    values[row] = micros;
+    if (values[row] !== micros)
+      throw new UnfitValueError(row, `found Julian day ${day}, out of range`);
+  }
+  return { layout: "int64", rowCount, validity, values };
+}
+
+function convertDecimals(raw: ArrowColumn, widthBytes: number): FixedColumn {
+  if (raw.layout === "fixed" && raw.widthBytes === widthBytes) return raw;
+  const { rowCount, validity } = raw;
+  const data = new Uint8Array(rowCount * widthBytes);
+  const place = (row: number, bytes: Uint8Array, from: number, to: number): void => {
+    placeDecimal(row, bytes, from, to, data, widthBytes);
+  };
+  switch (raw.layout) {
+    case "fixed":
+      for (let row = 0; row < rowCount; row += 1) {
+        if (isNull(validity, row)) continue;
+        place(row, raw.data, row * raw.widthBytes, (row + 1) * raw.widthBytes);
+      }
+      break;
+    case "bytes":
+      placeStrings(raw, place);
+      break;
+    case "int32":
+    case "int64": {
+      const isLong = raw.layout === "int64";
+      const scratch = new Uint8Array(isLong ? 8 : 4);
+      const view = new DataView(scratch.buffer);
+      for (let row = 0; row < rowCount; row += 1) {
+        if (isNull(validity, row)) continue;
+        if (isLong) view.setBigInt64(0, raw.values[row] as bigint);
+        else view.setInt32(0, raw.values[row] as number);
+        place(row, scratch, 0, scratch.length);
+      }
+      break;
+    }
+    default:
+      expectLayout(raw, "fixed");
+  }
+  return { layout: "fixed", rowCount, validity, widthBytes, data };
+}
+
+function placeStrings(
+  raw: BytesColumn,
+  place: (row: number, bytes: Uint8Array, from: number, to: number) => void,
+): void {
+  for (let row = 0; row < raw.rowCount; row += 1) {
+    if (isNull(raw.validity, row)) continue;
+    place(row, raw.data, raw.offsets[row] as number, raw.offsets[row + 1] as number);
+  }
+}
+
+/** Copies a big-endian number into `widthBytes` bytes, with its sign spread or cut off. */
+function placeDecimal(
+  row: number,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  data: Uint8Array,
+  widthBytes: number,
+): void {
+  const sign = to > from && (bytes[from] as number) >= 0x80 ? 0xff : 0;
+  const spare = widthBytes - (to - from);
+  const start = row * widthBytes;
+  for (let index = 0; index < spare; index += 1) data[start + index] = sign;
+  let source = from;
+  for (; source < to && source < from - spare; source += 1) {
+    if (bytes[source] !== sign)
+      throw new UnfitValueError(row, "found a decimal with too many digits");
+  }
+  for (let target = start + Math.max(0, spare); source < to; source += 1, target += 1) {
+    data[target] = bytes[source] as number;
+  }
+  if (spare < 0 && ((data[start] as number) >= 0x80 ? 0xff : 0) !== sign) {
+    throw new UnfitValueError(row, "found a decimal with too many digits");
+  }
+}
+
+function isNull(validity: Column["validity"], row: number): boolean {
+  return validity !== undefined && ((validity[row >> 3] as number) & (1 << (row & 7))) === 0;
+}

@@ -1,0 +1,144 @@
+// Rows to column batches and back: the edge of the API. Below it there are no row objects.
+// What a value may be: spec/format/schema.md, SC-3.
+import { HudiError, isHudiError } from "../errors.ts";
+import { type Column, type ColumnBatch, isPresent } from "./column-batch.ts";
+import {
+  type ColumnBuilder,
+  createColumnBuilder,
+  formatDecimal,
+  readBigEndian,
+} from "./column-builder.ts";
+import type { Field, TableSchema } from "./schema.ts";
+
+/** Collects rows into one batch. */
+export class RowBatchBuilder {
+  readonly #schema: TableSchema;
+  readonly #builders: readonly ColumnBuilder[];
+  readonly #known: ReadonlySet<string>;
+  #rowCount = 0;
+
+  constructor(schema: TableSchema) {
+    this.#schema = schema;
+    this.#builders = schema.fields.map(createColumnBuilder);
+    this.#known = new Set(schema.fields.map((field) => field.name));
+  }
+
+  get rowCount(): number {
+    return this.#rowCount;
+  }
+
+  /** Bytes held so far, roughly. */
+  get sizeBytes(): number {
+    return this.#builders.reduce((sum, builder) => sum + builder.sizeBytes, 0);
+  }
+
+  /**
+   * Adds a whole row. Throws `INVALID` naming the row (`label`) and the column for an unknown or
+   * missing column and for a value that is not of the column's type; the builder is then spent.
+   */
+  append(row: unknown, label: string): void {
+    const values = this.#requireRow(row, label);
+    const { fields } = this.#schema;
+    for (let index = 0; index < fields.length; index += 1) {
+      this.#place(index, values[(fields[index] as Field).name], label);
+    }
+    this.#rowCount += 1;
+  }
+
+  /** Adds a row of which only some columns are known; the others are null. */
+  appendPartial(row: unknown, label: string, required: ReadonlySet<string>): void {
+    const values = this.#requireRow(row, label);
+    const { fields } = this.#schema;
+    for (let index = 0; index < fields.length; index += 1) {
+      const { name } = fields[index] as Field;
+      const value = values[name];
+      if (value === undefined || (value === null && !required.has(name))) {
+        if (required.has(name)) this.#place(index, value, label);
+        (this.#builders[index] as ColumnBuilder).appendNull();
+      } else {
+        this.#place(index, value, label);
+      }
+    }
+    this.#rowCount += 1;
+  }
+
+  finish(): ColumnBatch {
+    const columns = this.#builders.map((builder) => builder.finish());
+    return { schema: this.#schema, rowCount: this.#rowCount, columns };
+  }
+
+  #requireRow(row: unknown, label: string): Record<string, unknown> {
+    if (typeof row !== "object" || row === null || Array.isArray(row)) {
+      throw new HudiError("INVALID", `cannot use ${label}: found no object, expected a row`);
+    }
+    for (const name in row) {
+      if (!this.#known.has(name)) {
+        throw new HudiError(
+          "INVALID",
+          `cannot use ${label}: unknown column ${JSON.stringify(name)}, expected ${[...this.#known].join(", ")}`,
+        );
+      }
+    }
+    return row as Record<string, unknown>;
+  }
+
+  #place(index: number, value: unknown, label: string): void {
+    try {
+      (this.#builders[index] as ColumnBuilder).append(value);
+    } catch (error) {
+      if (!isHudiError(error)) throw error;
+      throw new HudiError(error.code, `cannot use ${label}: ${error.message}`, { cause: error });
+    }
+  }
+}
+
+/** Reads the value of one row as the API gives it. */
+export type ValueReader = (row: number) => unknown;
+
+/** A reader of single values of a column: null for a null. */
+export function createValueReader(field: Field, column: Column): ValueReader {
+  const present = createPresentReader(field, column);
+  if (!column.validity) return present;
+  return (row) => (isPresent(column, row) ? present(row) : null);
+}
+
+function createPresentReader(field: Field, column: Column): ValueReader {
+  switch (column.layout) {
+    case "bits":
+      return (row) => ((column.values[row >> 3] as number) & (1 << (row & 7))) !== 0;
+    case "int32":
+      return field.type.kind === "date"
+        ? (row) => new Date((column.values[row] as number) * 86_400_000)
+        : (row) => column.values[row];
+    case "int64":
+    case "float64":
+      return (row) => column.values[row];
+    case "bytes": {
+      const text = Buffer.from(column.data.buffer, column.data.byteOffset, column.data.length);
+      const { offsets } = column;
+      return (row) => text.toString("utf8", offsets[row], offsets[row + 1]);
+    }
+    case "fixed": {
+      const { data, widthBytes } = column;
+      const scale = field.type.kind === "decimal" ? field.type.scale : 0;
+      return (row) => formatDecimal(readBigEndian(data, row * widthBytes, widthBytes), scale);
+    }
+  }
+}
+
+/** The rows of a batch as objects, made one by one. */
+export function* batchRows(batch: ColumnBatch): Generator<Record<string, unknown>> {
+  const { fields } = batch.schema;
+  const readers = batch.columns.map((column, index) =>
+    createValueReader(fields[index] as Field, column),
+  );
+  const names = fields.map((field) => field.name);
+  const isHostile = names.includes("__proto__");
+  for (let row = 0; row < batch.rowCount; row += 1) {
+    const object: Record<string, unknown> = isHostile ? Object.create(null) : {};
+    for (let index = 0; index < names.length; index += 1) {
+      object[names[index] as string] = (readers[index] as ValueReader)(row);
+    }
+    yield object;
+  }
+}

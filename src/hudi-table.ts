@@ -1,0 +1,244 @@
+// HudiTable, the facade: opens a table and hands each call to one function of a layer below.
+import type { FileSlice } from "./file-group/file-slice.ts";
+import { loadFileSystemView } from "./file-group/file-system-view.ts";
+import { loadTableSchema } from "./file-group/table-schema.ts";
+import { createTaskRunner, type TaskRunner, type WorkerOptions } from "./file-group/task-runner.ts";
+import type { TableSchema } from "./format/schema.ts";
+import type { TableConfig } from "./layout/table-config.ts";
+import { defineTable, type Fields, type RowOf, type TableDefinition } from "./layout/table-definition.ts";
+import { planIncremental } from "./read/incremental-query.ts";
+import { parseWhere, type Predicate } from "./read/predicate.ts";
+import { PlannedScan, type Scan } from "./read/scan.ts";
+import { planSnapshot } from "./read/snapshot-query.ts";
+import { type Runtime, systemRuntime } from "./runtime/runtime.ts";
+import { openStorage, type StorageSettings } from "./storage/open-storage.ts";
+import { withReadCache } from "./storage/read-cache.ts";
+import type { Storage } from "./storage/storage.ts";
+import { type ActiveTimeline, loadActiveTimeline } from "./timeline/active-timeline.ts";
+import type { Instant } from "./timeline/instant.ts";
+import { parseAsOf } from "./timeline/instant-time.ts";
+import type { TableContext } from "./timeline/table-context.ts";
+import { createTable, loadTableConfig } from "./timeline/table-properties.ts";
+import { switchMetadataTableOff } from "./write/metadata-table-drop.ts";
+import { rollbackInstant } from "./write/rollback.ts";
+import type { Change, Source } from "./write/row-source.ts";
+import { applyChanges, deleteRows, type WriteOptions, writeRows } from "./write/table-writer.ts";
+import type { Commit, WriteEnvironment } from "./write/write-operation.ts";
+import { DEFAULT_WRITE_SETTINGS, type WriteSettings } from "./write/write-settings.ts";
+
+/** Every call can be aborted; it then throws the signal's reason. */
+export interface Abortable {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How a table is reached and written. */
+export interface TableOptions extends Abortable {
+  /** Settings of the store, or a storage of one's own in place of the location's. */
+  readonly storage?: StorageSettings | Storage | undefined;
+  readonly write?: Partial<WriteSettings> | undefined;
+  readonly workers?: WorkerOptions | undefined;
+  /** `drop` switches off a metadata table that this library would leave stale. */
+  readonly metadataTable?: "drop" | undefined;
+  /** Clock and randomness; for tests. */
+  readonly runtime?: Runtime | undefined;
+}
+
+type Test<V> =
+  | V
+  | {
+      readonly eq?: V;
+      readonly ne?: V;
+      readonly gt?: V;
+      readonly gte?: V;
+      readonly lt?: V;
+      readonly lte?: V;
+      readonly in?: readonly V[];
+    };
+/** A filter: every named column passes its test. A value stands for equality, null for "is null". */
+export type Where<Row> = { readonly [K in keyof Row]?: Test<Row[K]> };
+
+/** What to read. */
+export interface ReadOptions<Row, C extends keyof Row> extends Abortable {
+  readonly columns?: readonly C[] | undefined;
+  readonly where?: Where<Row> | Predicate | undefined;
+}
+
+/** A half-open range of commits: `after` is left out, `upTo` included (default: the newest safe one). */
+export interface InstantRange extends Abortable {
+  readonly after?: string | undefined;
+  readonly upTo?: string | undefined;
+}
+
+/** An open Hudi table. */
+export class HudiTable<Row extends object = Record<string, unknown>> implements AsyncDisposable {
+  readonly #context: TableContext;
+  readonly #runner: TaskRunner;
+  readonly #environment: WriteEnvironment;
+
+  private constructor(context: TableContext, options: TableOptions) {
+    this.#context = context;
+    const cached = withReadCache(context.storage);
+    this.#runner = createTaskRunner(cached, options.workers);
+    const settings = { ...DEFAULT_WRITE_SETTINGS, ...options.write };
+    this.#environment = {
+      context: { ...context, storage: cached },
+      runner: this.#runner,
+      settings,
+    };
+  }
+
+  /**
+   * Creates an empty copy-on-write table of version 6. Throws `ALREADY_EXISTS` where there is one
+   * and `INVALID` for a definition that makes no table.
+   */
+  static async create<const F extends Fields>(
+    location: string | URL,
+    definition: TableDefinition<F>,
+    options: TableOptions = {},
+  ): Promise<HudiTable<RowOf<F>>> {
+    const runtime = options.runtime ?? systemRuntime;
+    const properties = defineTable(definition);
+    const storage = resolveStorage(location, options, runtime);
+    await createTable(storage, properties, runtime, options.signal);
+    return HudiTable.open<RowOf<F>>(location, { ...options, storage });
+  }
+
+  /** Opens a table of version 6, 8 or 9. Throws `NOT_FOUND` when the location is none. */
+  static async open<Row extends object = Record<string, unknown>>(
+    location: string | URL,
+    options: TableOptions = {},
+  ): Promise<HudiTable<Row>> {
+    const runtime = options.runtime ?? systemRuntime;
+    const storage = resolveStorage(location, options, runtime);
+    const config = await loadTableConfig(storage, options.signal);
+    const context = { storage, config, runtime };
+    const settings = { ...DEFAULT_WRITE_SETTINGS, ...options.write };
+    const opened =
+      options.metadataTable === "drop"
+        ? await switchMetadataTableOff(context, settings.lease, options.signal)
+        : context;
+    return new HudiTable<Row>(opened, options);
+  }
+
+  /** What `hoodie.properties` says of the table. */
+  get config(): TableConfig {
+    return this.#context.config;
+  }
+
+  /** Where the table is. */
+  get location(): string {
+    return this.#context.storage.location;
+  }
+
+  /** Adds rows without looking their keys up; small files are filled first. */
+  insert(rows: Source<Row>, options: WriteOptions = {}): Promise<Commit> {
+    return writeRows(this.#environment, "INSERT", rows, options);
+  }
+
+  /** Adds rows to new file groups without looking anything up: the fastest way in. */
+  bulkInsert(rows: Source<Row>, options: WriteOptions = {}): Promise<Commit> {
+    return writeRows(this.#environment, "BULK_INSERT", rows, options);
+  }
+
+  /** Replaces rows by key and adds new ones; an older version never replaces a newer one. */
+  upsert(rows: Source<Row>, options: WriteOptions = {}): Promise<Commit> {
+    return writeRows(this.#environment, "UPSERT", rows, options);
+  }
+
+  /** Removes rows by key; a key that is not there is no error. */
+  delete(keys: Source<Partial<Row>>, options: WriteOptions = {}): Promise<Commit> {
+    return deleteRows(this.#environment, keys, options);
+  }
+
+  /** Applies inserts, updates and deletes in order, in one commit. */
+  apply(changes: Source<Change<Row>>, options: WriteOptions = {}): Promise<Commit> {
+    const untyped = changes as unknown as Source<Change<Record<string, unknown>>>;
+    return applyChanges(this.#environment, untyped, options);
+  }
+
+  /** The rows as of now, or as of an instant or time. Nothing is read before it is iterated. */
+  read<C extends keyof Row = keyof Row>(
+    options: ReadOptions<Row, C> & { readonly asOf?: string | Date | undefined } = {},
+  ): Scan<Pick<Row, C>> {
+    const query = this.#query(options);
+    const { asOf } = options;
+    const plan = async (): ReturnType<typeof planSnapshot> =>
+      planSnapshot(this.#context, {
+        ...query(),
+        asOf: asOf === undefined ? undefined : parseAsOf(asOf, this.config.timelineZone),
+      });
+    return new PlannedScan(this.#context.storage, plan, options.signal);
+  }
+
+  /** The rows that commits of the range wrote, in their newest version up to `upTo`. */
+  incremental<C extends keyof Row = keyof Row>(
+    range: InstantRange & ReadOptions<Row, C>,
+  ): Scan<Pick<Row, C>> {
+    const query = this.#query(range);
+    const { after, upTo } = range;
+    const plan = async (): ReturnType<typeof planIncremental> =>
+      planIncremental(this.#context, { ...query(), after, upTo });
+    return new PlannedScan(this.#context.storage, plan, range.signal);
+  }
+
+  #query<C extends keyof Row>(
+    options: ReadOptions<Row, C>,
+  ): () => {
+    columns: readonly string[] | undefined;
+    predicate: Predicate | undefined;
+    signal: AbortSignal | undefined;
+  } {
+    const { columns, where, signal } = options;
+    return () => ({
+      columns: columns as readonly string[] | undefined,
+      predicate: isPredicate(where) ? where : parseWhere((where ?? {}) as Record<string, unknown>),
+      signal,
+    });
+  }
+
+  /** The columns of the table as its newest commit has them. */
+  async schema(options: Abortable = {}): Promise<TableSchema> {
+    const timeline = await loadActiveTimeline(this.#context, options.signal);
+    return loadTableSchema(this.#context, timeline, undefined, options.signal);
+  }
+
+  /** The instants of the active timeline, oldest first, each in its furthest state. */
+  async timeline(options: Abortable = {}): Promise<readonly Instant[]> {
+    const timeline: ActiveTimeline = await loadActiveTimeline(this.#context, options.signal);
+    return timeline.instants;
+  }
+
+  /** The latest file slice of each file group. */
+  async files(options: Abortable = {}): Promise<readonly FileSlice[]> {
+    const timeline = await loadActiveTimeline(this.#context, options.signal);
+    const view = await loadFileSystemView(this.#context, timeline, options);
+    return view.slices;
+  }
+
+  /** Undoes a pending write, or the newest completed commit. */
+  rollback(instant: string, options: Abortable = {}): Promise<void> {
+    const { settings, context } = this.#environment;
+    return rollbackInstant(context, instant, settings, options.signal);
+  }
+
+  /** Ends worker threads and connections. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#runner.close();
+    await this.#context.storage.close();
+  }
+}
+
+function isPredicate(where: unknown): where is Predicate {
+  const kind = (where as { kind?: unknown } | undefined)?.kind;
+  return typeof kind === "string" && ["compare", "in", "is-null", "like", "and", "or", "not"].includes(kind);
+}
+
+function resolveStorage(
+  location: string | URL,
+  options: TableOptions,
+  runtime: Runtime,
+): Storage {
+  const given = options.storage;
+  if (given && "createIfAbsent" in given) return given;
+  return openStorage(location, { ...given, runtime });
+}

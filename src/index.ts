@@ -1,0 +1,34 @@
+// The public names, and nothing else.
+export { HudiError, type HudiErrorCode, isHudiError } from "./errors.ts";
+export type { BaseFile, FileSlice } from "./file-group/file-slice.ts";
+export type { WorkerOptions } from "./file-group/task-runner.ts";
+export type { ColumnType, Field, TableSchema } from "./format/schema.ts";
+export {
+  type Abortable,
+  HudiTable,
+  type InstantRange,
+  type ReadOptions,
+  type TableOptions,
+  type Where,
+} from "./hudi-table.ts";
+export type { TableConfig } from "./layout/table-config.ts";
+export type {
+  DecimalName,
+  Fields,
+  LogicalName,
+  LogicalTypes,
+  RowOf,
+  TableDefinition,
+} from "./layout/table-definition.ts";
+export type { CompareOperator, Predicate } from "./read/predicate.ts";
+export type { Scan } from "./read/scan.ts";
+export type { Clock } from "./runtime/clock.ts";
+export type { Random } from "./runtime/random.ts";
+export type { Runtime } from "./runtime/runtime.ts";
+export type { StorageSettings } from "./storage/open-storage.ts";
+export type { Storage } from "./storage/storage.ts";
+export type { Action, Instant, InstantState } from "./timeline/instant.ts";
+export type { Change, Source } from "./write/row-source.ts";
+export type { WriteOptions } from "./write/table-writer.ts";
+export type { Commit } from "./write/write-operation.ts";
+export type { WriteSettings } from "./write/write-settings.ts";

@@ -1,0 +1,217 @@
+// hoodie.properties: what a table is. Parse, validate, write, checksum.
+// Rules: spec/format/table-layout.md, TBL-1 to TBL-9.
+import { crc32 } from "node:zlib";
+import { HudiError } from "../errors.ts";
+import { PROPERTIES_PATH } from "./table-paths.ts";
+
+/** How record keys are found again. */
+export type IndexKind = "bloom" | "simple" | "bucket";
+
+/** The settings of a table, from `hoodie.properties`. */
+export interface TableConfig {
+  readonly name: string;
+  readonly databaseName: string;
+  readonly type: "copy-on-write" | "merge-on-read";
+  /** 6, 8 or 9. */
+  readonly version: number;
+  readonly layout: 1 | 2;
+  readonly recordKeyFields: readonly string[];
+  readonly partitionFields: readonly string[];
+  readonly orderingField: string | undefined;
+  readonly hiveStyle: boolean;
+  readonly urlEncode: boolean;
+  readonly timelineZone: "UTC" | "LOCAL";
+  readonly createSchema: string | undefined;
+  readonly metadataPartitions: readonly string[];
+  readonly populatesMetaFields: boolean;
+  readonly baseFileFormat: string;
+  readonly keepsPartitionColumns: boolean;
+  readonly index: { readonly kind: IndexKind; readonly buckets?: number };
+  /** Every property as stored. */
+  readonly properties: ReadonlyMap<string, string>;
+}
+
+/** What a new table is made of. */
+export interface NewTableConfig {
+  readonly name: string;
+  readonly recordKeyField: string;
+  readonly partitionField?: string | undefined;
+  readonly orderingField?: string | undefined;
+  readonly hiveStyle: boolean;
+  readonly urlEncode: boolean;
+  readonly timelineZone: "UTC" | "LOCAL";
+  readonly createSchema: string;
+  readonly index: { readonly kind: IndexKind; readonly buckets?: number };
+}
+
+const KEYGEN = "org.apache.hudi.keygen";
+const PAYLOAD = "org.apache.hudi.common.model";
+
+/** CRC-32 of `<database>.<table>`: it only tells a truncated file from a whole one. */
+export function tableChecksum(databaseName: string, name: string): string {
+  return String(crc32(Buffer.from(`${databaseName}.${name}`, "utf8")));
+}
+
+/** The properties of a new copy-on-write table of version 6. */
+export function createTableProperties(config: NewTableConfig): Map<string, string> {
+  const properties = new Map<string, string>([
+    ["hoodie.table.name", config.name],
+    ["hoodie.database.name", "default"],
+    ["hoodie.table.type", "COPY_ON_WRITE"],
+    ["hoodie.table.version", "6"],
+    ["hoodie.timeline.layout.version", "1"],
+    ["hoodie.table.base.file.format", "PARQUET"],
+    ["hoodie.table.checksum", tableChecksum("default", config.name)],
+    ["hoodie.table.recordkey.fields", config.recordKeyField],
+    ["hoodie.table.create.schema", config.createSchema],
+    ["hoodie.table.timeline.timezone", config.timelineZone],
+    ["hoodie.archivelog.folder", "archived"],
+    ["hoodie.datasource.write.hive_style_partitioning", String(config.hiveStyle)],
+    ["hoodie.datasource.write.partitionpath.urlencode", String(config.urlEncode)],
+    ["hoodie.datasource.write.drop.partition.columns", "false"],
+    ["hoodie.partition.metafile.use.base.format", "false"],
+    ["hoodie.index.type", config.index.kind.toUpperCase()],
+  ]);
+  if (config.index.buckets !== undefined) {
+    properties.set("hoodie.bucket.index.num.buckets", String(config.index.buckets));
+  }
+  if (config.partitionField === undefined) {
+    properties.set("hoodie.table.keygenerator.class", `${KEYGEN}.NonpartitionedKeyGenerator`);
+  } else {
+    properties.set("hoodie.table.partition.fields", config.partitionField);
+    properties.set("hoodie.table.keygenerator.class", `${KEYGEN}.SimpleKeyGenerator`);
+  }
+  if (config.orderingField !== undefined) {
+    properties.set("hoodie.table.precombine.field", config.orderingField);
+    properties.set("hoodie.compaction.payload.class", `${PAYLOAD}.DefaultHoodieRecordPayload`);
+  }
+  return properties;
+}
+
+/** Java properties text: one line a property, ASCII only, escaped as Java escapes. */
+export function formatProperties(properties: ReadonlyMap<string, string>, savedAtMs: number): string {
+  const lines = [...properties].map(([key, value]) => `${escape(key, true)}=${escape(value, false)}`);
+  return `#Properties saved on ${new Date(savedAtMs).toISOString()}\n${lines.join("\n")}\n`;
+}
+
+function escape(text: string, isKey: boolean): string {
+  let result = "";
+  for (let index = 0; index < text.length; index += 1) {
+    const char = text[index] as string;
+    const code = text.charCodeAt(index);
+    if (char === " " && (isKey || index === 0)) result += "\\ ";
+    else if ("\\:=#!".includes(char)) result += `\\${char}`;
+    else if (char === "\n") result += "\\n";
+    else if (char === "\r") result += "\\r";
+    else if (char === "\t") result += "\\t";
+    else if (code < 0x20 || code > 0x7e) result += `\\u${code.toString(16).padStart(4, "0").toUpperCase()}`;
+    else result += char;
+  }
+  return result;
+}
+
+/** Reads Java properties text, continuation lines and all escapes included. */
+export function parseProperties(text: string): Map<string, string> {
+  const properties = new Map<string, string>();
+  const lines = text.split(/\r\n|\n|\r/);
+  for (let index = 0; index < lines.length; index += 1) {
+    let line = (lines[index] as string).trimStart();
+    if (line === "" || line.startsWith("#") || line.startsWith("!")) continue;
+    while (/(^|[^\\])(\\\\)*\\$/.test(line) && index + 1 < lines.length) {
+      index += 1;
+      line = line.slice(0, -1) + (lines[index] as string).trimStart();
+    }
+    const match = /^((?:\\.|[^\\=:\s])*)\s*[=:]?\s*(.*)$/s.exec(line);
+    if (match) properties.set(unescape(match[1] as string), unescape(match[2] as string));
+  }
+  return properties;
+}
+
+function unescape(text: string): string {
+  return text.replace(/\\(u[0-9a-fA-F]{4}|.)/gs, (_, code: string) => {
+    if (code.length === 5) return String.fromCharCode(Number.parseInt(code.slice(1), 16));
+    return { n: "\n", r: "\r", t: "\t", f: "\f" }[code] ?? code;
+  });
+}
+
+/**
+ * The settings that properties mean. Throws `CORRUPT` for a damaged file and `UNSUPPORTED` for a
+ * version or feature that this library does not read, naming it.
+ */
+export function parseTableConfig(text: string, location: string): TableConfig {
+  const properties = parseProperties(text);
+  const require = (key: string): string => {
+    const value = properties.get(key);
+    if (value !== undefined && value !== "") return value;
+    throw damaged(location, `it lacks ${key}`);
+  };
+  const name = require("hoodie.table.name");
+  const databaseName = properties.get("hoodie.database.name") ?? "";
+  const checksum = properties.get("hoodie.table.checksum");
+  if (checksum !== undefined && checksum !== tableChecksum(databaseName, name)) {
+    throw damaged(location, `hoodie.table.checksum is ${checksum}, expected ${tableChecksum(databaseName, name)}`);
+  }
+  const version = requireVersion(require("hoodie.table.version"), location);
+  const layout = version >= 8 ? 2 : 1;
+  if (require("hoodie.timeline.layout.version") !== String(layout)) {
+    throw damaged(location, `version ${version} goes with hoodie.timeline.layout.version=${layout}`);
+  }
+  const list = (key: string): string[] =>
+    (properties.get(key) ?? "").split(",").map((part) => part.trim()).filter((part) => part !== "");
+  const ordering = list("hoodie.table.ordering.fields").concat(list("hoodie.table.precombine.field"));
+  return {
+    name,
+    databaseName,
+    type: requireType(require("hoodie.table.type"), location),
+    version,
+    layout,
+    recordKeyFields: list("hoodie.table.recordkey.fields"),
+    partitionFields: list("hoodie.table.partition.fields").map((field) => field.split(":")[0] as string),
+    orderingField: ordering[0],
+    hiveStyle: isTrue(properties, "hoodie.datasource.write.hive_style_partitioning"),
+    urlEncode: isTrue(properties, "hoodie.datasource.write.partitionpath.urlencode"),
+    timelineZone: properties.get("hoodie.table.timeline.timezone")?.toUpperCase() === "UTC" ? "UTC" : "LOCAL",
+    createSchema: properties.get("hoodie.table.create.schema"),
+    metadataPartitions: list("hoodie.table.metadata.partitions"),
+    populatesMetaFields: properties.get("hoodie.populate.meta.fields") !== "false",
+    baseFileFormat: (properties.get("hoodie.table.base.file.format") ?? "PARQUET").toUpperCase(),
+    keepsPartitionColumns: !isTrue(properties, "hoodie.datasource.write.drop.partition.columns"),
+    index: parseIndex(properties),
+    properties,
+  };
+}
+
+function isTrue(properties: ReadonlyMap<string, string>, key: string): boolean {
+  return properties.get(key)?.toLowerCase() === "true";
+}
+
+function parseIndex(properties: ReadonlyMap<string, string>): TableConfig["index"] {
+  const kind = properties.get("hoodie.index.type")?.toLowerCase();
+  const buckets = Number(properties.get("hoodie.bucket.index.num.buckets"));
+  if (kind === "bucket" && Number.isInteger(buckets) && buckets > 0) return { kind, buckets };
+  return { kind: kind === "simple" || kind === "bucket" ? kind : "bloom" };
+}
+
+function requireVersion(text: string, location: string): number {
+  const version = Number(text);
+  if (version === 6 || version === 8 || version === 9) return version;
+  throw new HudiError(
+    "UNSUPPORTED",
+    `cannot open table ${location}: found hoodie.table.version ${text}, expected 6, 8 or 9`,
+    { path: PROPERTIES_PATH },
+  );
+}
+
+function requireType(text: string, location: string): TableConfig["type"] {
+  if (text.toUpperCase() === "COPY_ON_WRITE") return "copy-on-write";
+  if (text.toUpperCase() === "MERGE_ON_READ") return "merge-on-read";
+  throw damaged(location, `hoodie.table.type is ${text}`);
+}
+
+function damaged(location: string, fact: string): HudiError {
+  return new HudiError(
+    "CORRUPT",
+    `cannot open table ${location}: ${PROPERTIES_PATH} is damaged, ${fact}; restore it from ${PROPERTIES_PATH}.backup or a copy`,
+    { path: PROPERTIES_PATH },
+  );
+}

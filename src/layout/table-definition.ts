@@ -1,0 +1,84 @@
+// What a caller says of a new table, checked and turned into its properties.
+import { HudiError } from "../errors.ts";
+import { formatAvroSchema } from "../format/avro-schema.ts";
+import { createTableSchema, requireField, type TableSchema } from "../format/schema.ts";
+import { requireKeyField } from "./record-key.ts";
+import { createTableProperties } from "./table-config.ts";
+
+/** The values of a row, by the type of the column. */
+export interface LogicalTypes {
+  string: string;
+  boolean: boolean;
+  int: number;
+  long: bigint;
+  double: number;
+  /** Midnight UTC. */
+  date: Date;
+  /** Microseconds since the epoch. */
+  "timestamp-micros": bigint;
+}
+/** A decimal of `p` digits, `s` of them fractional; its value is a text with the full scale. */
+export type DecimalName = `decimal(${number},${number})`;
+export type LogicalName = keyof LogicalTypes | DecimalName;
+/** Columns in order; a `?` behind the type allows null. */
+export type Fields = Readonly<Record<string, LogicalName | `${LogicalName}?`>>;
+type ValueOfName<N> = N extends keyof LogicalTypes
+  ? LogicalTypes[N]
+  : N extends DecimalName
+    ? string
+    : never;
+type ValueOf<T> = T extends `${infer N}?` ? ValueOfName<N> | null : ValueOfName<T>;
+/** The row that a field list describes. */
+export type RowOf<F extends Fields> = { -readonly [K in keyof F]: ValueOf<F[K]> };
+
+/** A new table. */
+export interface TableDefinition<F extends Fields = Fields> {
+  readonly name: string;
+  readonly type: "copy-on-write";
+  readonly fields: F;
+  readonly recordKey: keyof F & string;
+  readonly partitionBy?: (keyof F & string) | undefined;
+  /** Of two versions of a row the one with the greater value wins; an equal one replaces. */
+  readonly orderingField?: (keyof F & string) | undefined;
+  /** How rows are found by key; default `bloom`. */
+  readonly index?: { readonly kind: "bloom" | "simple" } | undefined;
+  /** Partition folders named `column=value`; default false. */
+  readonly hiveStyle?: boolean | undefined;
+  /** Percent-encode partition values, which allows `/` in them; default false. */
+  readonly urlEncode?: boolean | undefined;
+  /** Zone of the instants: `UTC`, or `LOCAL` for that of each writer. Default `UTC`. */
+  readonly timelineZone?: "UTC" | "LOCAL" | undefined;
+}
+
+/** The properties of a table. Throws `INVALID` naming what is wrong. */
+export function defineTable<F extends Fields>(definition: TableDefinition<F>): Map<string, string> {
+  const { name, recordKey, partitionBy, orderingField } = definition;
+  if (typeof name !== "string" || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+    throw new HudiError(
+      "INVALID",
+      `cannot create table ${JSON.stringify(name)}: expected a name of letters, digits and _, not starting with a digit`,
+    );
+  }
+  if (definition.type !== "copy-on-write") {
+    throw new HudiError("UNSUPPORTED", `cannot create table ${name}: found type ${definition.type}, expected copy-on-write`);
+  }
+  const schema: TableSchema = createTableSchema(`${name}_record`, definition.fields);
+  requireKeyField(schema, recordKey, "record key");
+  if (partitionBy !== undefined) requireKeyField(schema, partitionBy, "partition column");
+  if (orderingField !== undefined) requireField(schema, orderingField);
+  const index = definition.index ?? { kind: "bloom" };
+  if (index.kind !== "bloom" && index.kind !== "simple") {
+    throw new HudiError("UNSUPPORTED", `cannot create table ${name}: found index ${String((index as { kind: unknown }).kind)}, expected bloom or simple`);
+  }
+  return createTableProperties({
+    name,
+    recordKeyField: recordKey,
+    partitionField: partitionBy,
+    orderingField,
+    hiveStyle: definition.hiveStyle ?? false,
+    urlEncode: definition.urlEncode ?? false,
+    timelineZone: definition.timelineZone ?? "UTC",
+    createSchema: formatAvroSchema(schema, { namespace: `hoodie.${name}` }),
+    index,
+  });
+}

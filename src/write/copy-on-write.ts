@@ -1,0 +1,242 @@
+// Copy-on-write: assigns keyed records to file groups and writes the next base file of each.
+// Rules: spec/protocol/commit.md TX-6, spec/format/file-sizing.md FS-1 to FS-3.
+import { openBaseFile } from "../file-group/base-file.ts";
+import { dataBytes } from "../file-group/base-file-keys.ts";
+import type {
+  BaseFileSettings,
+  CreateTask,
+  MergeTask,
+  WrittenFile,
+} from "../file-group/base-file-writer.ts";
+import { type FileSlice, fileGroupKey } from "../file-group/file-slice.ts";
+import type { TaskRunner } from "../file-group/task-runner.ts";
+import type { BytesColumn, ColumnBatch } from "../format/column-batch.ts";
+import { gatherBatch, gatherColumn } from "../format/column-gather.ts";
+import type { TaggedSlice } from "../indexing/tag-locations.ts";
+import { mapConcurrently } from "../runtime/concurrency.ts";
+import { createUuid } from "../runtime/random.ts";
+import type { TableContext } from "../timeline/table-context.ts";
+import type { IncomingRecords } from "./incoming-records.ts";
+import type { WriteSettings } from "./write-settings.ts";
+
+/** What a write does to one file group, or to new ones of a partition. */
+export interface FileGroupWork {
+  readonly partitionPath: string;
+  /** The slice to be merged into; undefined for new file groups. */
+  readonly slice: FileSlice | undefined;
+  /** For each position of the base file that is concerned, the entry of the folded keys. */
+  readonly entries: Int32Array;
+  readonly positions: Int32Array;
+  /** Entries without a place, to be appended. */
+  readonly inserts: Int32Array;
+}
+
+/** Plans which file group takes which entries. */
+export interface WorkPlan {
+  readonly work: readonly FileGroupWork[];
+  /** Entries that no file held. */
+  readonly inserted: Int32Array;
+}
+
+/** Assigns tagged entries to their slices and the rest to small files, then to new file groups. */
+export async function planWork(
+  context: TableContext,
+  settings: WriteSettings,
+  records: IncomingRecords,
+  tagged: readonly TaggedSlice[],
+  slices: readonly FileSlice[],
+  isReserved: (slice: FileSlice) => boolean,
+  signal?: AbortSignal,
+): Promise<WorkPlan> {
+  const { entries, partitions } = records;
+  const isTagged = new Uint8Array(entries.keyRows.length);
+  for (const slice of tagged) for (const entry of slice.entries) isTagged[entry] = 1;
+  const inserted: number[] = [];
+  const byPartition = new Map<string, number[]>();
+  entries.keyRows.forEach((row, entry) => {
+    if (isTagged[entry] === 1 || (entries.finalRows[entry] as number) < 0) return;
+    const path = partitions.paths[partitions.partitionOfRow[row] as number] as string;
+    const list = byPartition.get(path);
+    if (list) list.push(entry);
+    else byPartition.set(path, [entry]);
+    inserted.push(entry);
+  });
+  const loadOf = new Map<FileSlice, FileLoad>(tagged.map((found) => [found.slice, found]));
+  const work = new Map<FileSlice, FileGroupWork>();
+  for (const { slice, entries: found, positions } of tagged) {
+    if (found.length === 0) continue;
+    const { partitionPath } = slice;
+    work.set(slice, { partitionPath, slice, entries: found, positions, inserts: NONE });
+  }
+  const created: FileGroupWork[] = [];
+  for (const [partitionPath, list] of byPartition) {
+    let rest = Int32Array.from(list);
+    const small = slices
+      .filter((slice) => slice.partitionPath === partitionPath && !isReserved(slice))
+      .filter((slice) => slice.baseFile.sizeBytes < settings.smallFileBytes)
+      .sort((a, b) => a.baseFile.sizeBytes - b.baseFile.sizeBytes);
+    for (const slice of small) {
+      if (rest.length === 0) break;
+      const load = loadOf.get(slice) ?? (await loadFileLoad(context, slice, signal));
+      const room = roomFor(slice, load, settings.maxFileBytes);
+      const known = work.get(slice);
+      work.set(slice, {
+        partitionPath,
+        slice,
+        entries: known?.entries ?? NONE,
+        positions: known?.positions ?? NONE,
+        inserts: rest.slice(0, room),
+      });
+      rest = rest.slice(room);
+    }
+    if (rest.length > 0) {
+      created.push({ partitionPath, slice: undefined, entries: NONE, positions: NONE, inserts: rest });
+    }
+  }
+  return { work: [...work.values(), ...created], inserted: Int32Array.from(inserted) };
+}
+
+const NONE = new Int32Array(0);
+
+/** What the rows of a file need, for an estimate of how many more it takes. */
+interface FileLoad {
+  readonly fileRowCount: number;
+  readonly fileDataBytes: number;
+}
+
+async function loadFileLoad(
+  context: TableContext,
+  slice: FileSlice,
+  signal: AbortSignal | undefined,
+): Promise<FileLoad> {
+  const reader = await openBaseFile(context.storage, slice.baseFile, { signal, readsAll: true });
+  return { fileRowCount: reader.rowCount, fileDataBytes: dataBytes(reader) };
+}
+
+/**
+ * Rows that a small file still takes, by the bytes that its rows need; the footer with its bloom
+ * filter does not grow with them. A file without rows takes any number: what it grows to will be
+ * known when it is written.
+ */
+function roomFor(slice: FileSlice, load: FileLoad, maxFileBytes: number): number {
+  if (load.fileRowCount === 0) return Number.MAX_SAFE_INTEGER;
+  const perRow = Math.max(1, load.fileDataBytes / load.fileRowCount);
+  return Math.max(0, Math.floor((maxFileBytes - slice.baseFile.sizeBytes) / perRow));
+}
+
+/** Everything that writing base files needs besides the plan. */
+export interface CopyOnWriteOptions {
+  readonly context: TableContext;
+  readonly runner: TaskRunner;
+  readonly settings: BaseFileSettings;
+  readonly instant: string;
+  /** Number of the first task, so that write tokens differ between attempts. */
+  readonly attempt: number;
+  /** Called before each file is begun; throws to stop. */
+  readonly beforeFile: () => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Writes the base files of a plan, several at once where there are threads. */
+export async function writeBaseFiles(
+  options: CopyOnWriteOptions,
+  records: IncomingRecords,
+  orderingField: string | undefined,
+  work: readonly FileGroupWork[],
+): Promise<WrittenFile[]> {
+  const { runner, signal } = options;
+  const written = await mapConcurrently(
+    work,
+    runner.concurrency,
+    async (item, taskNumber): Promise<readonly WrittenFile[]> => {
+      options.beforeFile();
+      if (!item.slice) {
+        return runner.run(createTask(options, records, item, taskNumber), signal);
+      }
+      const task = mergeTask(options, records, orderingField, item, item.slice, taskNumber);
+      const file = await runner.run(task, signal);
+      return file ? [file] : [];
+    },
+    signal,
+  );
+  return written.flat();
+}
+
+function target(
+  options: CopyOnWriteOptions,
+  partitionPath: string,
+  taskNumber: number,
+): Pick<MergeTask, "instant" | "partitionPath" | "writeToken" | "taskNumber" | "settings"> {
+  const { instant, settings, attempt } = options;
+  const writeToken = `${taskNumber}-${attempt}-${taskNumber}`;
+  return { instant, partitionPath, writeToken, taskNumber, settings };
+}
+
+function createTask(
+  options: CopyOnWriteOptions,
+  records: IncomingRecords,
+  item: FileGroupWork,
+  taskNumber: number,
+): CreateTask {
+  const rows = item.inserts.map((entry) => records.entries.finalRows[entry] as number);
+  return {
+    kind: "create",
+    ...target(options, item.partitionPath, taskNumber),
+    fileIdPrefix: createUuid(options.context.runtime.random),
+    batch: gatherBatch(records.batch, undefined, rows),
+    keys: gatherColumn(records.keys, undefined, rows) as BytesColumn,
+  };
+}
+
+/** Cuts the incoming rows of one file group out, and points the plan at the cut. */
+function mergeTask(
+  options: CopyOnWriteOptions,
+  records: IncomingRecords,
+  orderingField: string | undefined,
+  item: FileGroupWork,
+  slice: FileSlice,
+  taskNumber: number,
+): MergeTask {
+  const cut = new RowCut();
+  const finalRows = item.entries.map((entry) => cut.rowOf(records.entries.finalRows[entry] as number));
+  const thresholdRows = item.entries.map((entry) =>
+    orderingField === undefined ? -1 : cut.rowOf(records.entries.thresholdRows[entry] as number),
+  );
+  const appends = item.inserts.map((entry) => cut.rowOf(records.entries.finalRows[entry] as number));
+  const rows = cut.rows();
+  const batch: ColumnBatch = gatherBatch(records.batch, undefined, rows);
+  return {
+    kind: "merge",
+    ...target(options, item.partitionPath, taskNumber),
+    fileId: slice.fileId,
+    base: { path: slice.baseFile.path, sizeBytes: slice.baseFile.sizeBytes },
+    baseInstant: slice.baseFile.instant,
+    changes: { batch, positions: item.positions, finalRows, thresholdRows, appends, orderingField },
+    keys: gatherColumn(records.keys, undefined, rows) as BytesColumn,
+  };
+}
+
+/** Numbers rows of the whole write anew, in the order in which one file group asks for them. */
+class RowCut {
+  readonly #numbers: Map<number, number> = new Map();
+
+  rowOf(row: number): number {
+    if (row < 0) return -1;
+    const known = this.#numbers.get(row);
+    if (known !== undefined) return known;
+    const number = this.#numbers.size;
+    this.#numbers.set(row, number);
+    return number;
+  }
+
+  rows(): Int32Array {
+    return Int32Array.from(this.#numbers.keys());
+  }
+}
+
+/** The file groups that a plan rewrites, as keys. */
+export function touchedGroups(work: readonly FileGroupWork[]): Set<string> {
+  return new Set(
+    work.flatMap((item) => (item.slice ? [fileGroupKey(item.partitionPath, item.slice.fileId)] : [])),
+  );
+}

@@ -1,0 +1,62 @@
+// Markers: which data files a write named before it wrote them. Ours are direct markers; those of
+// Spark's timeline server are read as well. Rules: spec/protocol/rollback.md, RB-2.
+import {
+  dataPath,
+  markerFolder,
+  parseBaseFileName,
+  parseMarkerPath,
+  requireDataPath,
+  splitDataPath,
+} from "../layout/table-paths.ts";
+import { mapConcurrently } from "../runtime/concurrency.ts";
+import type { TableContext } from "../timeline/table-context.ts";
+
+/** The markers of one write. */
+export interface Markers {
+  /** Objects of the marker folder, to be deleted in the end. */
+  readonly paths: readonly string[];
+  /** Data files that the write may have created: partition and name. */
+  readonly files: readonly { readonly partitionPath: string; readonly fileName: string }[];
+}
+
+/** Reads the marker folder of an instant. */
+export async function loadMarkers(
+  context: TableContext,
+  instant: string,
+  signal?: AbortSignal,
+): Promise<Markers> {
+  const folder = markerFolder(instant);
+  const objects = await context.storage.list(folder, { signal });
+  const paths = objects.map((object) => object.path);
+  const files = paths.flatMap((path) => parseMarkerPath(instant, path) ?? []);
+  const batched = paths.filter((path) => /^MARKERS\d+$/.test(path.slice(folder.length + 1)));
+  const lines = await mapConcurrently(
+    batched,
+    8,
+    async (path) => {
+      const { bytes } = await context.storage.read(path, { signal });
+      return Buffer.from(bytes).toString("utf8").split("\n");
+    },
+    signal,
+  );
+  for (const line of lines.flat()) {
+    const match = /^(.+)\.marker\.(?:CREATE|MERGE|APPEND)$/.exec(line.trim());
+    if (match) files.push({ ...splitDataPath(match[1] as string), kind: "CREATE" });
+  }
+  for (const file of files) {
+    requireDataPath(file.partitionPath === "" ? file.fileName : `${file.partitionPath}/${file.fileName}`, folder);
+  }
+  return { paths, files };
+}
+
+/**
+ * Removes the data files that markers name, those of this instant only, and returns the paths of
+ * the markers. For a write that its own process gives up.
+ */
+export async function removeMarkedFiles(context: TableContext, instant: string): Promise<void> {
+  const markers = await loadMarkers(context, instant);
+  const files = markers.files
+    .filter((file) => parseBaseFileName(file.fileName)?.instant === instant)
+    .map((file) => dataPath(file.partitionPath, file.fileName));
+  await context.storage.delete(files);
+}

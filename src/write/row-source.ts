@@ -1,0 +1,260 @@
+// What callers hand in (rows, Arrow record batches, changes) as column batches. The host's event
+// loop gets a turn every few thousand rows.
+import { HudiError } from "../errors.ts";
+import type { ColumnBatch } from "../format/column-batch.ts";
+import { concatBatches } from "../format/column-gather.ts";
+import { RowBatchBuilder } from "../format/row-batch.ts";
+import type { TableSchema } from "../format/schema.ts";
+import type { TableConfig } from "../layout/table-config.ts";
+import { yieldToHost } from "../runtime/concurrency.ts";
+
+/** Anything that can be iterated, now or later. */
+export type Source<T> = Iterable<T> | AsyncIterable<T>;
+
+/** One change of one key: what `apply` takes and `changes` yields. */
+export interface Change<Row> {
+  readonly op: "insert" | "update" | "delete";
+  /** The record key; the partition column and the ordering field may stand beside it. */
+  readonly key: Partial<Row>;
+  /** The row as it was, where the source knows it. */
+  readonly before?: Partial<Row> | undefined;
+  /** The row as it is, whole; for insert and update. */
+  readonly after?: Row | undefined;
+  /** Set by `changes`. */
+  readonly instant?: string | undefined;
+}
+
+/** How sources are read. */
+export interface RowSourceOptions {
+  readonly schema: TableSchema;
+  /** A batch is handed on when it holds this many bytes; default: all rows in one batch. */
+  readonly batchBytes?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Rows between two looks at the clock of the host. */
+const ROWS_A_TURN = 1024;
+
+/** Rows and Arrow record batches as column batches; at least one, which may be empty. */
+export async function* readRowSource(
+  source: Source<unknown>,
+  options: RowSourceOptions,
+): AsyncGenerator<ColumnBatch> {
+  const { schema, signal } = options;
+  const limit = options.batchBytes ?? Number.POSITIVE_INFINITY;
+  const parts: ColumnBatch[] = [];
+  let builder = new RowBatchBuilder(schema);
+  let count = 0;
+  let heldBytes = 0;
+  let hasYielded = false;
+  const flush = (): ColumnBatch => {
+    if (builder.rowCount > 0 || parts.length === 0) parts.push(builder.finish());
+    builder = new RowBatchBuilder(schema);
+    heldBytes = 0;
+    hasYielded = true;
+    return concatBatches(parts.splice(0));
+  };
+  for await (const item of iterate(source)) {
+    if (isArrowBatch(item)) {
+      if (builder.rowCount > 0) parts.push(builder.finish());
+      builder = new RowBatchBuilder(schema);
+      const { fromArrowBatch } = await import("../format/arrow-batch.ts");
+      const part = fromArrowBatch(item, schema, `Arrow record batch at row ${count}`);
+      parts.push(part);
+      count += part.rowCount;
+      heldBytes += arrowBytes(part);
+    } else {
+      builder.append(item, describeRow(count));
+      count += 1;
+    }
+    if (count % ROWS_A_TURN === 0) {
+      await yieldToHost(signal);
+      if (heldBytes + builder.sizeBytes >= limit) yield flush();
+    }
+  }
+  signal?.throwIfAborted();
+  if (!hasYielded || builder.rowCount > 0 || parts.length > 0) yield flush();
+}
+
+/** How messages name a row of a source. */
+export function describeRow(row: number): string {
+  return `row ${row}`;
+}
+
+function arrowBytes(batch: ColumnBatch): number {
+  return batch.columns.reduce(
+    (sum, column) => sum + ("values" in column ? column.values.byteLength : column.data.length),
+    0,
+  );
+}
+
+/** A synchronous source is iterated as it is: a promise for each row would cost more than the row. */
+async function* iterate(source: Source<unknown>): AsyncGenerator<unknown> {
+  const batches = (source as { batches?: unknown }).batches;
+  if (isArrowTable(source) && Array.isArray(batches)) yield* batches;
+  else if (isArrowBatch(source)) yield source;
+  else if (typeof source === "object" && source !== null) {
+    if (Symbol.asyncIterator in source || Symbol.iterator in source) yield* source;
+    else throw noSource(source);
+  } else throw noSource(source);
+}
+
+function noSource(source: unknown): HudiError {
+  return new HudiError(
+    "INVALID",
+    `cannot read rows: found ${typeof source}, expected an iterable of rows or Arrow record batches`,
+  );
+}
+
+function isArrowTable(value: unknown): boolean {
+  const table = value as { batches?: unknown; schema?: { fields?: unknown }; numCols?: unknown };
+  return Array.isArray(table?.batches) && Array.isArray(table.schema?.fields);
+}
+
+function isArrowBatch(value: unknown): value is import("apache-arrow").RecordBatch {
+  const batch = value as { schema?: { fields?: unknown }; numRows?: unknown; getChildAt?: unknown };
+  return (
+    typeof batch === "object" &&
+    batch !== null &&
+    typeof batch.numRows === "number" &&
+    typeof batch.getChildAt === "function" &&
+    Array.isArray(batch.schema?.fields) &&
+    !isArrowTable(value)
+  );
+}
+
+/** Changes as one batch: a row each, and which of them delete their key. */
+export interface ChangeBatch {
+  readonly batch: ColumnBatch;
+  readonly deletes: Uint8Array;
+  /** The change that each row belongs to, for messages. */
+  readonly changeOfRow: Int32Array;
+}
+
+/** Keys as one batch of rows that delete them. */
+export async function readKeySource(
+  source: Source<unknown>,
+  config: TableConfig,
+  options: RowSourceOptions,
+): Promise<ColumnBatch> {
+  const builder = new RowBatchBuilder(options.schema);
+  const required = keyColumns(config);
+  for await (const key of iterate(source)) {
+    builder.appendPartial(key, describeRow(builder.rowCount), required);
+    if (builder.rowCount % ROWS_A_TURN === 0) await yieldToHost(options.signal);
+  }
+  return builder.finish();
+}
+
+function keyColumns(config: TableConfig): Set<string> {
+  return new Set([...config.recordKeyFields, ...config.partitionFields]);
+}
+
+/**
+ * Changes as rows in order. An update that moves its row to another partition becomes a delete
+ * there and an insert here. Throws `INVALID` naming the change.
+ */
+export async function readChangeSource(
+  source: Source<Change<Record<string, unknown>>>,
+  config: TableConfig,
+  options: RowSourceOptions,
+): Promise<ChangeBatch> {
+  const builder = new RowBatchBuilder(options.schema);
+  const required = keyColumns(config);
+  const deletes: number[] = [];
+  const changeOfRow: number[] = [];
+  let count = 0;
+  const remove = (row: Record<string, unknown>, label: string): void => {
+    deletes.push(1);
+    changeOfRow.push(count);
+    builder.appendPartial(row, label, required);
+  };
+  for await (const item of iterate(source)) {
+    const label = `change ${count}`;
+    const change = requireChange(item, label);
+    const { op, key, before, after } = change;
+    if (op === "delete") {
+      remove(identify(config, key, before), label);
+    } else {
+      requireSameKey(config, change, label);
+      const moved = movedFrom(config, key, before, after as Record<string, unknown>);
+      if (moved) remove(moved, label);
+      deletes.push(0);
+      changeOfRow.push(count);
+      builder.append(after, label);
+    }
+    count += 1;
+    if (count % ROWS_A_TURN === 0) await yieldToHost(options.signal);
+  }
+  return {
+    batch: builder.finish(),
+    deletes: Uint8Array.from(deletes),
+    changeOfRow: Int32Array.from(changeOfRow),
+  };
+}
+
+function requireChange(item: unknown, label: string): Change<Record<string, unknown>> {
+  const change = (item ?? {}) as Change<Record<string, unknown>>;
+  const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
+  const refuse = (fact: string): never => {
+    throw new HudiError("INVALID", `cannot use ${label}: ${fact}`);
+  };
+  if (!["insert", "update", "delete"].includes(change.op)) {
+    refuse(`op is ${JSON.stringify(change.op)}, expected insert, update or delete`);
+  }
+  if (!isObject(change.key)) refuse("key is missing, expected an object with the record key");
+  if (change.op !== "delete" && !isObject(change.after)) {
+    refuse(`after is missing, expected the whole row of an ${change.op}`);
+  }
+  return change;
+}
+
+function requireSameKey(
+  config: TableConfig,
+  change: Change<Record<string, unknown>>,
+  label: string,
+): void {
+  for (const name of config.recordKeyFields) {
+    const { key, after } = change;
+    if (key[name] === undefined || sameValue(key[name], after?.[name])) continue;
+    throw new HudiError(
+      "INVALID",
+      `cannot use ${label}: key and after differ in ${name}; a key change is a delete of the old key and an insert of the new one`,
+    );
+  }
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (a instanceof Date && b instanceof Date) return a.getTime() === b.getTime();
+  if (typeof a === "bigint" || typeof b === "bigint") return String(a) === String(b);
+  return a === b;
+}
+
+/** The columns of a delete that count: key, partition and, where the source knows it, ordering. */
+function identify(
+  config: TableConfig,
+  key: Record<string, unknown>,
+  before: Record<string, unknown> | undefined,
+): Record<string, unknown> {
+  const names = [...keyColumns(config), ...(config.orderingField ? [config.orderingField] : [])];
+  const row: Record<string, unknown> = {};
+  for (const name of names) row[name] = key[name] === undefined ? before?.[name] : key[name];
+  return row;
+}
+
+/** The old place of a row that an update moves to another partition. */
+function movedFrom(
+  config: TableConfig,
+  key: Record<string, unknown>,
+  before: Record<string, unknown> | undefined,
+  after: Record<string, unknown>,
+): Record<string, unknown> | undefined {
+  const name = config.partitionFields[0];
+  if (name === undefined || before?.[name] === undefined) return undefined;
+  if (sameValue(before[name], after[name])) return undefined;
+  const place = identify(config, { ...key, [name]: before[name] }, after);
+  // The old row goes only where the new version would have replaced it.
+  if (config.orderingField) place[config.orderingField] = after[config.orderingField];
+  for (const field of config.recordKeyFields) place[field] ??= after[field];
+  return place;
+}

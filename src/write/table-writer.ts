@@ -1,0 +1,155 @@
+// The write calls of a table: turns what a caller hands in into write requests.
+import { HudiError } from "../errors.ts";
+import { loadTableSchema } from "../file-group/table-schema.ts";
+import type { ColumnBatch } from "../format/column-batch.ts";
+import type { TableSchema } from "../format/schema.ts";
+import { loadActiveTimeline } from "../timeline/active-timeline.ts";
+import { type IncomingRecords, keyRecords } from "./incoming-records.ts";
+import {
+  type Change,
+  describeRow,
+  readChangeSource,
+  readKeySource,
+  readRowSource,
+  type Source,
+} from "./row-source.ts";
+import { type Commit, executeWrite, type WriteEnvironment } from "./write-operation.ts";
+
+/** Options of a write. */
+export interface WriteOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Kept in the commit's extra metadata, atomically with the rows. */
+  readonly checkpoint?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Rows that look for no place of their own are written in pieces of this size. */
+const INSERT_BATCH_BYTES = 256 * 1024 * 1024;
+
+/** Refuses to write where this library cannot keep the table whole. Throws `UNSUPPORTED`. */
+export function requireWritable(environment: WriteEnvironment): void {
+  const { config, storage } = environment.context;
+  const refuse = (found: string, remedy: string): never => {
+    throw new HudiError("UNSUPPORTED", `cannot write table ${storage.location}: ${found}; ${remedy}`);
+  };
+  if (config.version !== 6) refuse(`it has version ${config.version}`, "only version 6 is written, read it instead");
+  if (config.type !== "copy-on-write") refuse("it is merge-on-read", "only copy-on-write is written");
+  if (config.metadataPartitions.length > 0) {
+    refuse(
+      `it has a metadata table (${config.metadataPartitions.join(", ")}), which this library does not maintain`,
+      'open it with metadataTable: "drop" to switch that off',
+    );
+  }
+  if (!config.populatesMetaFields) refuse("hoodie.populate.meta.fields is false", "rows could not be found again");
+  if (!config.keepsPartitionColumns) refuse("it drops partition columns", "only tables that keep them are written");
+  if (config.index.kind === "bucket") refuse("its index is bucket", "bloom and simple are written");
+  if (config.recordKeyFields.length !== 1) {
+    refuse(`its record key has ${config.recordKeyFields.length} fields`, "one is written");
+  }
+  if (config.partitionFields.length > 1) {
+    refuse(`it has ${config.partitionFields.length} partition columns`, "one or none is written");
+  }
+  const keyGenerator = config.properties.get("hoodie.table.keygenerator.class") ?? "";
+  if (keyGenerator !== "" && !/\.(Simple|Nonpartitioned)(Avro)?KeyGenerator$/.test(keyGenerator)) {
+    refuse(`its key generator is ${keyGenerator}`, "SimpleKeyGenerator and NonpartitionedKeyGenerator are written");
+  }
+}
+
+/** Writes rows: `UPSERT` by key, `INSERT` and `BULK_INSERT` without a look-up. */
+export async function writeRows(
+  environment: WriteEnvironment,
+  operation: "UPSERT" | "INSERT" | "BULK_INSERT",
+  rows: Source<unknown>,
+  options: WriteOptions,
+): Promise<Commit> {
+  requireWritable(environment);
+  const { signal } = options;
+  const schema = await loadSchema(environment, signal);
+  const isUpsert = operation === "UPSERT";
+  const batches = readRowSource(rows, {
+    schema,
+    signal,
+    ...(isUpsert ? {} : { batchBytes: INSERT_BATCH_BYTES }),
+  });
+  let firstRow = 0;
+  const key = async (batch: ColumnBatch): Promise<IncomingRecords> => {
+    const offset = firstRow;
+    firstRow += batch.rowCount;
+    const { config } = environment.context;
+    const name = (row: number): string => describeRow(offset + row);
+    return keyRecords({ config, batch, fold: isUpsert, describeRow: name }, signal);
+  };
+  const first = (await batches.next()).value as ColumnBatch;
+  async function* rest(): AsyncGenerator<IncomingRecords> {
+    for await (const batch of batches) yield await key(batch);
+  }
+  return executeWrite(environment, {
+    operation,
+    schema,
+    records: await key(first),
+    rest: isUpsert ? undefined : rest(),
+    extraMetadata: checkpointEntries(options),
+    signal,
+  });
+}
+
+/** Deletes rows by key, whatever their ordering value. */
+export async function deleteRows(
+  environment: WriteEnvironment,
+  keys: Source<unknown>,
+  options: WriteOptions,
+): Promise<Commit> {
+  requireWritable(environment);
+  const { signal } = options;
+  const { config } = environment.context;
+  const schema = await loadSchema(environment, signal);
+  const batch = await readKeySource(keys, config, { schema, signal });
+  const deletes = new Uint8Array(batch.rowCount).fill(1);
+  const records = await keyRecords({ config, batch, deletes, fold: true, describeRow }, signal);
+  const forced = { ...records.entries, thresholdRows: records.entries.thresholdRows.map(() => -1) };
+  return executeWrite(environment, {
+    operation: "DELETE",
+    schema,
+    records: { ...records, entries: forced },
+    extraMetadata: checkpointEntries(options),
+    signal,
+  });
+}
+
+/** Applies changes in order, in one commit. */
+export async function applyChanges(
+  environment: WriteEnvironment,
+  changes: Source<Change<Record<string, unknown>>>,
+  options: WriteOptions,
+): Promise<Commit> {
+  requireWritable(environment);
+  const { signal } = options;
+  const { config } = environment.context;
+  const schema = await loadSchema(environment, signal);
+  const { batch, deletes, changeOfRow } = await readChangeSource(changes, config, { schema, signal });
+  const name = (row: number): string => `change ${changeOfRow[row]}`;
+  const records = await keyRecords({ config, batch, deletes, fold: true, describeRow: name }, signal);
+  return executeWrite(environment, {
+    operation: "UPSERT",
+    schema,
+    records,
+    extraMetadata: checkpointEntries(options),
+    signal,
+  });
+}
+
+async function loadSchema(
+  environment: WriteEnvironment,
+  signal: AbortSignal | undefined,
+): Promise<TableSchema> {
+  const timeline = await loadActiveTimeline(environment.context, signal);
+  return loadTableSchema(environment.context, timeline, undefined, signal);
+}
+
+function checkpointEntries(options: WriteOptions): ReadonlyMap<string, string> {
+  const entries = Object.entries(options.checkpoint ?? {});
+  for (const [key, value] of entries) {
+    if (typeof value === "string" && key !== "schema") continue;
+    throw new HudiError("INVALID", `cannot keep checkpoint entry ${key}: expected a text under a key other than schema`);
+  }
+  return new Map(entries);
+}

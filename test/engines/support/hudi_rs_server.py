@@ -1,0 +1,109 @@
+"""Reads Hudi tables with hudi-rs and answers rows in the JSON form of engine-rows.ts."""
+
+import base64
+import os
+
+import pyarrow
+import pyarrow.compute
+from hudi import HudiQueryType, HudiReadOptions, HudiTable
+
+from engine_server import encode_float, serve
+
+
+def column_type(name, arrow_type):
+    types = pyarrow.types
+    if types.is_string(arrow_type) or types.is_large_string(arrow_type):
+        return "string"
+    if types.is_string_view(arrow_type):
+        return "string"
+    if types.is_boolean(arrow_type):
+        return "boolean"
+    if types.is_int64(arrow_type):
+        return "long"
+    if types.is_integer(arrow_type):
+        return "int"
+    if types.is_float32(arrow_type):
+        return "float"
+    if types.is_float64(arrow_type):
+        return "double"
+    if types.is_date(arrow_type):
+        return "date"
+    if types.is_timestamp(arrow_type):
+        return "timestamp"
+    if types.is_decimal(arrow_type):
+        return "decimal(%d,%d)" % (arrow_type.precision, arrow_type.scale)
+    if types.is_binary(arrow_type) or types.is_large_binary(arrow_type):
+        return "binary"
+    if types.is_null(arrow_type):
+        return "null"
+    raise TypeError("column %s has the type %s, expected a flat type" % (name, arrow_type))
+
+
+def column_values(kind, column):
+    if kind == "timestamp":
+        zone = column.type.tz
+        column = column.cast(pyarrow.timestamp("us", tz=zone)).cast(pyarrow.int64())
+        return [None if value is None else str(value) for value in column.to_pylist()]
+    if kind == "date":
+        column = column.cast(pyarrow.date32())
+        return [None if value is None else value.isoformat() for value in column.to_pylist()]
+    values = column.to_pylist()
+    if kind == "long":
+        return [None if value is None else str(value) for value in values]
+    if kind in ("float", "double"):
+        return [None if value is None else encode_float(value) for value in values]
+    if kind.startswith("decimal"):
+        return [None if value is None else format(value, "f") for value in values]
+    if kind == "binary":
+        return [None if value is None else base64.b64encode(value).decode() for value in values]
+    return values
+
+
+def encode_batches(batches, schema, meta_columns):
+    table = pyarrow.Table.from_batches(batches) if batches else schema.empty_table()
+    columns = []
+    values = []
+    for field in table.schema:
+        if not meta_columns and field.name.startswith("_hoodie_"):
+            continue
+        kind = column_type(field.name, field.type)
+        columns.append({"name": field.name, "type": kind})
+        values.append(column_values(kind, table.column(field.name)))
+    return {"columns": columns, "rows": [list(row) for row in zip(*values)] if columns else []}
+
+
+def open_table(path, options):
+    return HudiTable(path, options or None)
+
+
+def read(path, options, as_of, columns, filters, begin, end, meta_columns):
+    """One read: a snapshot, the table at an instant, or the changes in (begin, end]."""
+    table = open_table(path, options)
+    read_options = HudiReadOptions(filters=[tuple(one) for one in filters], projection=columns)
+    if begin is not None:
+        read_options = read_options.with_query_type(HudiQueryType.Incremental)
+        read_options = read_options.with_start_timestamp(begin)
+        if end is not None:
+            read_options = read_options.with_end_timestamp(end)
+    elif as_of is not None:
+        read_options = read_options.with_as_of_timestamp(as_of)
+    batches = table.read(read_options)
+    return encode_batches(batches, table.get_schema_with_meta_fields(), meta_columns)
+
+
+def describe(path, options):
+    """The data files that a snapshot reads, as paths below the table, and the time zone."""
+    table = open_table(path, options)
+    slices = table.get_file_slices(None)
+    return {
+        "pid": os.getpid(),
+        "timezone": table.timezone,
+        "files": sorted(one.base_file_relative_path() for one in slices),
+    }
+
+
+def describe_error(error):
+    return [{"className": type(error).__name__, "message": str(error)}]
+
+
+serve({"read": read, "describe": describe}, describe_error)

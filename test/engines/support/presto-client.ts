@@ -1,0 +1,163 @@
+// Presto's HTTP client protocol: one statement in, typed rows out, no digit lost.
+
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type { EngineRow, EngineValue } from "./engine-rows.ts";
+
+/** A column of an answer with Presto's name of its type, for example `decimal(9,2)`. */
+export interface PrestoColumn {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** The answer to a statement. */
+export interface PrestoAnswer {
+  readonly columns: readonly PrestoColumn[];
+  readonly rows: EngineRow[];
+}
+
+/** A statement that Presto refused or could not finish. */
+export class PrestoError extends Error {
+  override readonly name = "PrestoError";
+  /** Presto's name of the error, for example `HUDI_CANNOT_OPEN_SPLIT`. */
+  readonly errorName: string;
+  /** Java's classes, messages and frames, outermost first. */
+  readonly details: string;
+
+  constructor(message: string, errorName: string, details: string) {
+    super(message);
+    this.errorName = errorName;
+    this.details = details;
+  }
+}
+
+/** Where names without a catalog or schema are looked up. */
+export interface PrestoSession {
+  readonly catalog: string;
+  readonly schema: string;
+}
+
+interface Failure {
+  readonly type?: string;
+  readonly message?: string;
+  readonly stack?: readonly string[];
+  readonly cause?: Failure;
+}
+
+interface Page {
+  readonly nextUri?: string;
+  readonly columns?: readonly PrestoColumn[];
+  readonly data?: readonly (readonly unknown[])[];
+  readonly error?: {
+    readonly message: string;
+    readonly errorName: string;
+    readonly failureInfo?: Failure;
+  };
+}
+
+/** Runs one statement to its end; raises `PrestoError` when Presto reports a failure. */
+export async function runPrestoStatement(
+  url: string,
+  sql: string,
+  session: PrestoSession,
+): Promise<PrestoAnswer> {
+  let columns: readonly PrestoColumn[] = [];
+  const rows: EngineRow[] = [];
+  let page = await fetchPage(`${url}/v1/statement`, {
+    method: "POST",
+    body: sql,
+    headers: {
+      "X-Presto-User": "hudi-lake",
+      "X-Presto-Catalog": session.catalog,
+      "X-Presto-Schema": session.schema,
+      // A timestamp is an instant that Presto prints in the session's zone; only UTC is unambiguous.
+      "X-Presto-Time-Zone": "UTC",
+    },
+  });
+  for (;;) {
+    if (page.error !== undefined) {
+      const { message, errorName, failureInfo } = page.error;
+      throw new PrestoError(message, errorName, formatFailure(failureInfo));
+    }
+    columns = page.columns ?? columns;
+    for (const values of page.data ?? []) rows.push(decodeRow(columns, values));
+    if (page.nextUri === undefined) return { columns, rows };
+    page = await fetchPage(page.nextUri, {});
+  }
+}
+
+/**
+ * What Presto makes of a timestamp: microseconds since the epoch, cut to whole milliseconds towards
+ * zero (so a value before 1970 is moved forwards).
+ */
+export function truncateToPrestoMicros(micros: bigint): bigint {
+  return (micros / 1000n) * 1000n;
+}
+
+async function fetchPage(url: string, init: RequestInit): Promise<Page> {
+  for (let attempt = 0; ; attempt += 1) {
+    const response = await fetch(url, init);
+    const text = await response.text();
+    if (response.ok) return parsePage(text);
+    // The protocol asks for another try on 503; anything else is final.
+    if (response.status !== 503 || attempt === 100) {
+      throw new PrestoError(text.slice(0, 500), `HTTP_${response.status}`, "");
+    }
+    await sleep(100);
+  }
+}
+
+// A bigint arrives as a JSON number; beyond 2^53 only its source text is exact.
+function parsePage(text: string): Page {
+  const revive = (_key: string, value: unknown, context?: { readonly source?: string }): unknown =>
+    typeof value === "number" && !Number.isSafeInteger(value) ? (context?.source ?? value) : value;
+  return JSON.parse(text, revive) as Page;
+}
+
+function decodeRow(columns: readonly PrestoColumn[], values: readonly unknown[]): EngineRow {
+  return Object.fromEntries(
+    columns.map(({ name, type }, index) => [name, decodeValue(name, type, values[index] ?? null)]),
+  );
+}
+
+function decodeValue(name: string, type: string, value: unknown): EngineValue {
+  if (value === null) return null;
+  switch (type.replace(/\(.*/, "")) {
+    case "boolean":
+      return value === true;
+    case "tinyint":
+    case "smallint":
+    case "integer":
+      return Number(value);
+    case "bigint":
+      return BigInt(value as number | string);
+    case "real":
+    case "double":
+      return /^(NaN|-?Infinity)$/.test(String(value)) ? String(value) : Number(value);
+    case "timestamp":
+      return parseTimestamp(String(value));
+    case "char":
+    case "date":
+    case "decimal":
+    case "varbinary":
+    case "varchar":
+      return String(value);
+    default:
+      throw new Error(`cannot decode column ${name}: Presto's type ${type} is not known`);
+  }
+}
+
+function parseTimestamp(text: string): bigint {
+  const match = /^(\d{4,}-\d\d-\d\d) (\d\d:\d\d:\d\d)\.(\d{3})$/.exec(text);
+  const millis = match === null ? Number.NaN : Date.parse(`${match[1]}T${match[2]}.${match[3]}Z`);
+  if (Number.isNaN(millis)) throw new Error(`cannot parse Presto's timestamp ${text}`);
+  return BigInt(millis) * 1000n;
+}
+
+function formatFailure(failure: Failure | undefined): string {
+  const links: string[] = [];
+  for (let link = failure; link !== undefined; link = link.cause) {
+    links.push([`${link.type}: ${link.message}`, ...(link.stack ?? []).slice(0, 15)].join("\n  "));
+  }
+  return links.join("\ncaused by ");
+}

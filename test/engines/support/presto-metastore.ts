@@ -1,0 +1,176 @@
+// Writes the JSON files of Presto's file metastore, so that its `hudi` connector finds a Hudi table
+// that exists already. Plain DDL cannot do it: the connector knows a Hudi table by an input format
+// that no `CREATE TABLE` of Presto gives.
+
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join, relative, sep } from "node:path";
+
+import type { EngineColumn } from "./engine-rows.ts";
+
+/** The schema of all tables that are registered without one of their own. */
+export const PRESTO_SCHEMA = "lake";
+
+/** One partition of a table. */
+export interface PrestoPartition {
+  /**
+   * The value of the partition column, unescaped; null for Hive's default partition. Presto takes
+   * the column's value from here alone, never from the data files.
+   */
+  readonly value: string | null;
+  /** The partition's folder below the table, as it is on storage. */
+  readonly path: string;
+}
+
+/** How the connector reads a table. `real-time` merges log files, the others read base files. */
+export type PrestoQueryKind = "copy-on-write" | "read-optimized" | "real-time";
+
+/** A Hudi table as Presto shall see it. */
+export interface PrestoTable {
+  /** The table's name in lower case. */
+  readonly name: string;
+  /** The table's folder: an absolute path, or a URI such as `s3://bucket/table`. */
+  readonly location: string;
+  /** All data columns, the partition column included; the five `_hoodie_` columns are added. */
+  readonly columns: readonly EngineColumn[];
+  /** The partition column; none for an unpartitioned table. */
+  readonly partitionColumn?: string;
+  /** The partitions; needed with a partition column. `findPartitioning` gives both for a local table. */
+  readonly partitions?: readonly PrestoPartition[];
+  /** `copy-on-write` by default. */
+  readonly kind?: PrestoQueryKind;
+}
+
+const META_COLUMNS = [
+  "_hoodie_commit_time",
+  "_hoodie_commit_seqno",
+  "_hoodie_record_key",
+  "_hoodie_partition_path",
+  "_hoodie_file_name",
+];
+const SCHEMA_FILE = ".prestoSchema";
+const METAFILE = /^\.hoodie_partition_metadata(\.\w+)?$/;
+const DEFAULT_PARTITION = "__HIVE_DEFAULT_PARTITION__";
+
+/** Creates an empty schema in the metastore folder. */
+export async function createPrestoSchema(
+  metastorePath: string,
+  schema: string = PRESTO_SCHEMA,
+): Promise<void> {
+  const path = join(metastorePath, schema);
+  await mkdir(path, { recursive: true });
+  await writeJson(path, { ownerName: "hudi-lake", ownerType: "USER", parameters: {} });
+}
+
+/** Registers a table, or replaces its registration: columns, partitions and all. */
+export async function registerPrestoTable(
+  metastorePath: string,
+  table: PrestoTable,
+  schema: string = PRESTO_SCHEMA,
+): Promise<void> {
+  const path = join(metastorePath, schema, table.name);
+  const columns = [
+    ...META_COLUMNS.map((name) => ({ name, type: "string" })),
+    ...table.columns.map(({ name, type }) => ({ name, type: formatHiveType(name, type) })),
+  ];
+  const dataColumns = columns.filter(({ name }) => name !== table.partitionColumn);
+  const partitionColumns = columns.filter(({ name }) => name === table.partitionColumn);
+  if (table.partitionColumn !== undefined && partitionColumns.length === 0) {
+    throw new Error(`cannot register table ${table.name}: no column ${table.partitionColumn}`);
+  }
+  const storage = describeStorage(table.kind ?? "copy-on-write");
+  await rm(path, { recursive: true, force: true });
+  await mkdir(path, { recursive: true });
+  for (const partition of table.partitionColumn === undefined ? [] : (table.partitions ?? [])) {
+    const folder = `${table.partitionColumn}=${escapePartition(partition.value)}`;
+    await mkdir(join(path, folder));
+    await writeJson(join(path, folder), {
+      columns: dataColumns,
+      parameters: {},
+      ...storage,
+      externalLocation: formatLocation(table.location, partition.path),
+      columnStatistics: {},
+      eligibleToIgnore: false,
+      sealedPartition: true,
+    });
+  }
+  await writeJson(path, {
+    owner: "hudi-lake",
+    tableType: "EXTERNAL_TABLE",
+    dataColumns,
+    partitionColumns,
+    parameters: { EXTERNAL: "TRUE" },
+    ...storage,
+    externalLocation: formatLocation(table.location, ""),
+    columnStatistics: {},
+  });
+}
+
+/** The partition column of a local table, from its `hoodie.properties`, and its partitions. */
+export async function findPartitioning(
+  tablePath: string,
+): Promise<{ readonly partitionColumn?: string; readonly partitions?: PrestoPartition[] }> {
+  const text = await readFile(join(tablePath, ".hoodie", "hoodie.properties"), "utf8");
+  const isSet = (key: string, value: string): boolean =>
+    text.split("\n").includes(`${key}=${value}`);
+  const partitionColumn = /^hoodie\.table\.partition\.fields=([^:,\s]+)/m.exec(text)?.[1];
+  if (partitionColumn === undefined) return {};
+  const prefix = isSet("hoodie.datasource.write.hive_style_partitioning", "true")
+    ? `${partitionColumn}=`
+    : "";
+  const isEscaped = isSet("hoodie.datasource.write.partitionpath.urlencode", "true");
+  const entries = await readdir(tablePath, { recursive: true, withFileTypes: true });
+  const partitions = entries
+    .filter((entry) => entry.isFile() && METAFILE.test(entry.name))
+    .map((entry) => relative(tablePath, entry.parentPath).split(sep).join("/"))
+    .sort()
+    .map((path) => ({ path, value: parsePartitionValue(path.slice(prefix.length), isEscaped) }));
+  return { partitionColumn, partitions };
+}
+
+function parsePartitionValue(text: string, isEscaped: boolean): string | null {
+  if (text === DEFAULT_PARTITION) return null;
+  if (!isEscaped) return text;
+  return text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+}
+
+function describeStorage(kind: PrestoQueryKind): object {
+  const inputFormat =
+    kind === "real-time" ? "realtime.HoodieParquetRealtimeInputFormat" : "HoodieParquetInputFormat";
+  return {
+    storageFormat: {
+      serDe: "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
+      inputFormat: `org.apache.hudi.hadoop.${inputFormat}`,
+      outputFormat: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+    },
+    storageParameters: {},
+    serdeParameters: { "hoodie.query.as.ro.table": String(kind === "read-optimized") },
+  };
+}
+
+function formatHiveType(name: string, type: string): string {
+  if (type === "long") return "bigint";
+  if (/^(string|boolean|int|float|double|date|timestamp|binary|decimal\(\d+,\d+\))$/.test(type)) {
+    return type;
+  }
+  throw new Error(`cannot register column ${name}: no Hive type for ${type}`);
+}
+
+// A Hadoop path, not a URL: a space or a percent sign stands for itself.
+function formatLocation(location: string, path: string): string {
+  const base = location.startsWith("/") ? `file:${location}` : location;
+  return path === "" ? base : `${base.replace(/\/+$/, "")}/${path}`;
+}
+
+// Hive's escaping of partition names, which Presto undoes when it lists the folders.
+function escapePartition(value: string | null): string {
+  if (value === null || value === "") return DEFAULT_PARTITION;
+  return Array.from(value, (char) =>
+    /["#%'*/:=?\\{[\]^]/.test(char) || char < " " || char === "\x7f"
+      ? `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`
+      : char,
+  ).join("");
+}
+
+async function writeJson(folder: string, value: object): Promise<void> {
+  await writeFile(join(folder, SCHEMA_FILE), `${JSON.stringify(value, null, 2)}\n`);
+}
