@@ -5,8 +5,8 @@ import type { ColumnSlice } from "./arrow-ipc.ts";
 import type { BytesColumn } from "./column-batch.ts";
 import type { ChunkOptions, EncodedChunk } from "./parquet-chunk-encoder.ts";
 import { CODEC, ENCODING, PAGE } from "./parquet-codes.ts";
-import { encodePageHeader, type Page, type PageHeader } from "./parquet-page.ts";
 import { compressBody, decompressBody, readStoredSnappy } from "./parquet-compression.ts";
+import { encodePageHeader, type Page, type PageHeader } from "./parquet-page.ts";
 
 /** The bytes that every row of the slices holds, if they are strings and all the same. */
 export function findRepeatedBytes(slices: readonly ColumnSlice[]): Uint8Array | undefined {
@@ -181,5 +181,7 @@ function isRunOf(bytes: Uint8Array, width: number, value: number, count: number)
 /** A short body without its compression, or undefined where that takes more than a copy. */
 function unpackBody(body: Uint8Array, page: Page, codec: number): Uint8Array | undefined {
   if (codec === CODEC.none) return body;
-  return codec === CODEC.snappy ? readStoredSnappy(body) : decompressBody(body, page.uncompressedBytes, codec);
+  return codec === CODEC.snappy
+    ? readStoredSnappy(body)
+    : decompressBody(body, page.uncompressedBytes, codec);
 }

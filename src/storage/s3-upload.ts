@@ -61,13 +61,13 @@ export class S3ObjectWriter implements ObjectWriter {
     this.#context.signal?.throwIfAborted();
     this.#state = "closed";
     const rest = this.#takeBuffered(this.#bufferedBytes);
-    if (this.#uploadId === undefined) {
+    if (this.#partCount === 0) {
       await putS3Object(this.#context, rest, this.#givenWriteId);
     } else {
       if (rest.byteLength > 0) this.#sendPart(rest);
       await Promise.all(this.#underWay);
       await this.#throwFailure();
-      await this.#complete(await this.#uploadId);
+      await this.#complete(await this.#startUpload());
     }
     return { sizeBytes: this.#sizeBytes };
   }
@@ -97,11 +97,12 @@ export class S3ObjectWriter implements ObjectWriter {
     this.#underWay.add(part);
   }
 
-  // Its request may be repeated: an upload that was created but not heard of holds no bytes.
+  // No signal stops the request: an upload whose id is not learnt could not be removed. It may be
+  // repeated, since an upload that was begun but not heard of holds no bytes.
   #startUpload(): Promise<string> {
     const { client, key, policy, signal } = this.#context;
     this.#uploadId ??= sendRepeatedly(policy, signal, () =>
-      client.createUpload(key, this.#writeId, signal),
+      client.createUpload(key, this.#writeId, undefined),
     );
     return this.#uploadId;
   }

@@ -312,6 +312,17 @@ describe("schemas that mean harm", () => {
     );
   });
 
+  test("values side by side are no depth (AV-3)", () => {
+    const record = {
+      type: "record",
+      name: "R",
+      fields: [{ name: "m", type: { type: "map", values: "int" } }],
+    };
+    const schema = { type: "array", items: record };
+    const value = Array.from({ length: 500 }, () => ({ m: new Map([["a", 1]]) }));
+    expect(decode(schema, encode(createCodec(schema), value))).toHaveLength(500);
+  });
+
   test("a list that holds itself is as deep as allowed and no deeper (AV-3)", () => {
     const schema = { type: "record", name: "R", fields: [{ name: "next", type: ["null", "R"] }] };
     const chain = (length: number): Uint8Array => {

@@ -148,6 +148,13 @@ describe("membership", () => {
     expect(filter.mayContain(b, 1, 1)).toBe(false);
   });
 
+  test("a null is contained in nothing, whatever bytes lie under it (BF-8)", () => {
+    const column = createColumn(["a", "b"]);
+    const filter = createBloomFilter();
+    filter.addKeys(column);
+    expect([...filter.testKeys({ ...column, validity: Uint8Array.of(0b10) })]).toEqual([1]);
+  });
+
   test("keys of equal and of mixed lengths give the same bits together and one by one (BF-4)", () => {
     const lengths = fc.array(fc.uint8Array({ minLength: 1, maxLength: 9 }), {
       minLength: 1,
@@ -198,6 +205,12 @@ describe("what a file may say", () => {
     return bytes.toString("base64");
   };
 
+  const patchedTwice = (first: number, second: number, value: number): string => {
+    const bytes = Buffer.from(patched(first, value), "base64");
+    bytes.writeInt32BE(value, second);
+    return bytes.toString("base64");
+  };
+
   test("a type code in small letters and none at all are read as Hudi reads them (BF-1)", () => {
     expect(decodeBloomFilter(sound(), "dynamic_v0", "f.parquet").typeCode).toBe("DYNAMIC_V0");
     const simple = createBloomFilter({ typeCode: "SIMPLE" });
@@ -221,6 +234,12 @@ describe("what a file may say", () => {
     ["nothing", "", "CORRUPT"],
     ["half a header", "/////wAAAAc=", "CORRUPT"],
     ["a header alone", "/////wAAAAcBAAAAYA==", "CORRUPT"],
+    ["a billion hashes everywhere", patchedTwice(4, 29, 1_000_000_000), "CORRUPT"],
+    [
+      "characters that are not base64",
+      `${sound().slice(0, -8)}!!!!${sound().slice(-8)}`,
+      "CORRUPT",
+    ],
     ["no base64", `${"!".repeat(60)}`, "CORRUPT"],
   ])(
     "a filter that declares %s is refused by name, without taking its word (BF-9)",

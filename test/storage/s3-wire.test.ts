@@ -464,6 +464,17 @@ describe("the S3 storage on the wire", () => {
       expect(stub.operations.at(-1)).toBe("AbortMultipartUpload");
     });
 
+    it("are given up at whatever moment their writer is aborted (ST-49)", async () => {
+      for (let turns = 0; turns < 12; turns++) {
+        const writer = storage.createWriter("a");
+        await writer.write(bytes.subarray(0, 17 * 1024 * 1024));
+        for (let turn = 0; turn < turns; turn++) await new Promise((r) => setImmediate(r));
+        await writer.abort();
+        expect(stub.uploads.size, `after ${turns} turns`).toBe(0);
+      }
+      expect(stub.objects.size).toBe(0);
+    });
+
     it("are given up when the signal aborts, with its reason (ST-49)", async () => {
       const stop = new AbortController();
       const writer = storage.createWriter("a", { signal: stop.signal });
