@@ -5,6 +5,11 @@ import type { ByteRange, Storage, StorageOptions } from "./storage.ts";
 const MAX_ENTRY_BYTES = 8 * 1024 * 1024;
 const MAX_BYTES = 64 * 1024 * 1024;
 
+/** `slice` of a Node buffer would be a view, which dies with the buffer it looks at. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.prototype.slice.call(bytes);
+}
+
 /** The same storage; `readRange` of the same range of a data file is answered from memory. */
 export function withReadCache(storage: Storage): Storage {
   const kept = new Map<string, Uint8Array>();
@@ -26,9 +31,9 @@ export function withReadCache(storage: Storage): Storage {
     const key = `${path}\n${range.start}\n${range.end}`;
     const known = kept.get(key);
     // A copy, because whoever reads owns the bytes and may hand them to another thread.
-    if (known) return known.slice();
+    if (known) return copyOf(known);
     const bytes = await storage.readRange(path, range, options);
-    if (bytes.length <= MAX_ENTRY_BYTES && path.endsWith(".parquet")) keep(key, bytes.slice());
+    if (bytes.length <= MAX_ENTRY_BYTES && path.endsWith(".parquet")) keep(key, copyOf(bytes));
     return bytes;
   };
   return {

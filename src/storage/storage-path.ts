@@ -1,5 +1,5 @@
 // What a storage path may look like, its order, and the one folder that a storage keeps for itself.
-// Rules: spec/protocol/storage.md, ST-1 to ST-4.
+// Rules: spec/protocol/storage.md, ST-1, ST-2 and ST-4.
 import { HudiError } from "../errors.ts";
 
 /**

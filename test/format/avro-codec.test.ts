@@ -284,7 +284,7 @@ describe("schemas that mean harm", () => {
     ["a fixed of half a byte", '{"type":"fixed","name":"F","size":0.5}'],
     ["types 100 deep", JSON.stringify(nested(100))],
     ["JSON a hundred thousand deep", `${'{"type":'.repeat(100_000)}1${"}".repeat(100_000)}`],
-    ["2 MiB of text", `"${"x".repeat(2 * 1024 * 1024)}"`],
+    ["a type in 2 MiB of text", `${" ".repeat(2 * 1024 * 1024)}"int"`],
   ])("%s is refused (AV-8)", (_, text) => {
     expect(() => parseAvroCodec(text, "p/file")).toThrow(
       expect.objectContaining({
@@ -370,6 +370,13 @@ describe("bytes that mean harm", () => {
         path: "p/file",
         message: expect.stringMatching(/^cannot read p\/file: found .* at byte \d+$/),
       }),
+    );
+  });
+
+  test("a number of items beyond the bytes is refused before the first item (AV-2)", () => {
+    const bytes = Uint8Array.of(0x08, 0x02, 0x02, 0x00);
+    expect(() => decode({ type: "array", items: "int" }, bytes)).toThrow(
+      "a block of 4 items with 3 bytes left",
     );
   });
 

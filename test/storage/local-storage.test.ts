@@ -322,6 +322,26 @@ describe("the local storage", () => {
     expect(after?.modifiedMs).toBeGreaterThanOrEqual(before?.modifiedMs ?? Number.NaN);
   });
 
+  it("has nothing on the disk but objects and its own folder (ST-20)", async () => {
+    await storage.put("p/a", text("x"));
+    await storage.createIfAbsent(".hoodie/b", text("x"));
+    const { tag } = await storage.read("p/a");
+    await storage.replaceIfUnchanged("p/a", text("y"), tag);
+    await storage.probeConditionalWrites();
+    await storage.createWriter("p/c").close();
+    const found = await readdir(root, { recursive: true });
+    expect(found.sort()).toEqual([
+      ".hoodie",
+      ".hoodie/.hudi-lake",
+      ".hoodie/.hudi-lake/claims",
+      ".hoodie/.hudi-lake/temporary",
+      ".hoodie/b",
+      "p",
+      "p/a",
+      "p/c",
+    ]);
+  });
+
   it("removes temporary files of dead processes, and of others after a day (ST-21)", async () => {
     const folder = join(root, ".hoodie/.hudi-lake/temporary");
     await mkdir(folder, { recursive: true });

@@ -66,7 +66,6 @@ describe("the S3 storage on the wire", () => {
   });
   afterEach(async () => {
     expect(stub.operations.filter((name) => name === "DeleteObjects")).toEqual([]);
-    expect(sent.map(({ operation }) => operation)).toEqual(stub.operations);
     await storage.close();
     await stub.stop();
   });
@@ -215,7 +214,6 @@ describe("the S3 storage on the wire", () => {
       const hasty = openStub(stub, { requestTimeoutMs: 60, maxAttempts: 2 });
       const error = await thrownBy(hasty.createIfAbsent("a", text("x")));
       expect(outcomeOf(error)).toBe("unknown");
-      sent.push(...(stub.requests as never[]).map((request: S3Request) => request));
       await hasty.close();
     });
 
@@ -500,6 +498,23 @@ describe("the S3 storage on the wire", () => {
       expect(most).toBeLessThanOrEqual(4);
       expect(most).toBeGreaterThan(1);
     });
+  });
+
+  it("counts each request that is sent, repeated ones included (ST-41)", async () => {
+    plan("PutObject", { status: 503, code: "SlowDown" }, 2);
+    await storage.createIfAbsent("a", text("x"));
+    await storage.readRange("a", { start: 0, end: 1 });
+    await storage.list("some/folder");
+    expect(sent).toEqual([
+      { method: "PUT", operation: "PutObject", key },
+      { method: "HEAD", operation: "HeadObject", key },
+      { method: "PUT", operation: "PutObject", key },
+      { method: "HEAD", operation: "HeadObject", key },
+      { method: "PUT", operation: "PutObject", key },
+      { method: "GET", operation: "GetObject", key },
+      { method: "GET", operation: "ListObjectsV2", key: "tables/trips/some/folder/" },
+    ]);
+    expect(stub.operations).toEqual(sent.map(({ operation }) => operation));
   });
 
   it("keeps secrets out of errors, also when the store repeats them (ST-54)", async () => {

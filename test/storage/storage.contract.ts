@@ -113,7 +113,7 @@ export function describeStorageContract(
         expect(after.tag).not.toBe(before.tag);
       });
 
-      it("neither keeps nor gives out bytes that somebody else holds", async () => {
+      it("neither keeps nor gives out bytes that somebody else holds (ST-3)", async () => {
         const bytes = Buffer.from("original");
         await storage.put(at("a"), bytes);
         bytes.fill(0);
@@ -123,7 +123,7 @@ export function describeStorageContract(
         expect(await read(storage, at("a"))).toBe("original");
       });
 
-      it("leaves the passed buffer usable", async () => {
+      it("leaves the passed buffer usable (ST-3)", async () => {
         const bytes = new Uint8Array([1, 2, 3]);
         await storage.put(at("a"), bytes);
         await storage.createIfAbsent(at("b"), bytes);

@@ -283,6 +283,16 @@ describe("what others may have written", () => {
     expect(({} as Record<string, unknown>).compacted).toBeUndefined();
   });
 
+  test("a field that the file lacks is not looked up anywhere else (CM-7)", () => {
+    const shared = Object.prototype as unknown as Record<string, unknown>;
+    shared.compacted = true;
+    try {
+      expect(parseText("{}").compacted).toBe(false);
+    } finally {
+      delete shared.compacted;
+    }
+  });
+
   test.each([
     ["no JSON", "{"],
     ["a list", "[]"],

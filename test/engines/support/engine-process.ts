@@ -22,9 +22,10 @@ export class EngineError extends Error {
   /** The engine's own stack trace, or the last lines of its log. */
   readonly details: string;
 
-  constructor(causes: readonly EngineErrorCause[], details: string) {
+  constructor(causes: readonly EngineErrorCause[], details: string, requestedAt?: Error) {
     super(
       causes.map(({ className, message }) => `${className}: ${message}`).join("\n  caused by "),
+      requestedAt === undefined ? undefined : { cause: requestedAt },
     );
     this.causes = causes;
     this.className = causes[0]?.className ?? "unknown";

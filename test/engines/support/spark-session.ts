@@ -8,12 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { type HudiBundleVersion, provisionHudiBundle, provisionPython } from "./engine-cache.ts";
 import { EngineProcess } from "./engine-process.ts";
-import {
-  decodeEngineRows,
-  type EngineColumn,
-  type EngineRow,
-  type EngineTableJson,
-} from "./engine-rows.ts";
+import { decodeEngineRows, type EngineRow, type EngineTableJson } from "./engine-rows.ts";
 
 /** How a session is started. */
 export interface SparkSessionOptions {
@@ -287,9 +282,4 @@ async function waitForDataFile(path: string, before: ReadonlySet<string>): Promi
     }
     await sleep(1);
   }
-}
-
-/** The names of columns, for messages and projections. */
-export function columnNames(columns: readonly EngineColumn[]): string[] {
-  return columns.map(({ name }) => name);
 }

@@ -121,7 +121,7 @@ def encode_value(kind, value):
     if kind in ("float", "double"):
         return encode_float(value)
     if kind.startswith("decimal"):
-        return format(value, "f")
+        return str(value.normalize())
     if kind == "binary":
         return base64.b64encode(bytes(value)).decode()
     return value
