@@ -5,9 +5,14 @@ import { loadTableSchema } from "./file-group/table-schema.ts";
 import { createTaskRunner, type TaskRunner, type WorkerOptions } from "./file-group/task-runner.ts";
 import type { TableSchema } from "./format/schema.ts";
 import type { TableConfig } from "./layout/table-config.ts";
-import { defineTable, type Fields, type RowOf, type TableDefinition } from "./layout/table-definition.ts";
+import {
+  defineTable,
+  type Fields,
+  type RowOf,
+  type TableDefinition,
+} from "./layout/table-definition.ts";
 import { planIncremental } from "./read/incremental-query.ts";
-import { parseWhere, type Predicate } from "./read/predicate.ts";
+import { type Predicate, parseWhere } from "./read/predicate.ts";
 import { PlannedScan, type Scan } from "./read/scan.ts";
 import { planSnapshot } from "./read/snapshot-query.ts";
 import { type Runtime, systemRuntime } from "./runtime/runtime.ts";
@@ -230,14 +235,13 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
 
 function isPredicate(where: unknown): where is Predicate {
   const kind = (where as { kind?: unknown } | undefined)?.kind;
-  return typeof kind === "string" && ["compare", "in", "is-null", "like", "and", "or", "not"].includes(kind);
+  return (
+    typeof kind === "string" &&
+    ["compare", "in", "is-null", "like", "and", "or", "not"].includes(kind)
+  );
 }
 
-function resolveStorage(
-  location: string | URL,
-  options: TableOptions,
-  runtime: Runtime,
-): Storage {
+function resolveStorage(location: string | URL, options: TableOptions, runtime: Runtime): Storage {
   const given = options.storage;
   if (given && "createIfAbsent" in given) return given;
   return openStorage(location, { ...given, runtime });

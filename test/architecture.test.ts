@@ -36,7 +36,8 @@ const IMPORTERS: Readonly<Record<string, RegExp>> = {
   commander: /^cli\//,
   "cli-table3": /^cli\//,
 };
-const AMBIENT = /\b(Date\.now|new Date\(\)|Math\.random|randomUUID|setTimeout|setInterval|performance\.now)\b/;
+const AMBIENT =
+  /\b(Date\.now|new Date\(\)|Math\.random|randomUUID|setTimeout|setInterval|performance\.now)\b/;
 const CODE_FROM_DATA = /\beval\(|new Function\b|node:vm/;
 
 const src = join(import.meta.dirname, "../src");
@@ -60,7 +61,9 @@ function inspect(path: string, text: string): Finding[] {
   const add = (rule: string, detail: string): void => void findings.push({ rule, detail });
   const code = text.replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, "$1");
   if (floor(path) < 0) add("stands on a listed floor", path);
-  const imports = [...code.matchAll(/\b(?:from|import)[\s(]*"([^"]+)"/g)].map((m) => m[1] as string);
+  const imports = [...code.matchAll(/\b(?:from|import)[\s(]*"([^"]+)"/g)].map(
+    (m) => m[1] as string,
+  );
   for (const specifier of imports) {
     if (specifier.startsWith(".")) {
       const target = posix.normalize(posix.join(dirname(path), specifier));

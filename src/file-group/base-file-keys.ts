@@ -51,7 +51,12 @@ export async function findKeys(
     const table = new KeyTable(candidates.length);
     const rowOfId = new Int32Array(candidates.length);
     for (const row of candidates) {
-      const id = table.add(0, keys.data, keys.offsets[row] as number, keys.offsets[row + 1] as number);
+      const id = table.add(
+        0,
+        keys.data,
+        keys.offsets[row] as number,
+        keys.offsets[row + 1] as number,
+      );
       rowOfId[id] = row;
     }
     let position = 0;
@@ -61,7 +66,12 @@ export async function findKeys(
       if (column?.layout !== "bytes") throw missingKeys(file.path);
       for (let row = 0; row < column.rowCount; row += 1, position += 1) {
         if (!isPresent(column, row)) throw missingKeys(file.path);
-        const id = table.find(0, column.data, column.offsets[row] as number, column.offsets[row + 1] as number);
+        const id = table.find(
+          0,
+          column.data,
+          column.offsets[row] as number,
+          column.offsets[row + 1] as number,
+        );
         if (id >= 0) matches.add(rowOfId[id] as number, position);
       }
       await yieldToHost(signal);

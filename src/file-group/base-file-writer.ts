@@ -2,7 +2,12 @@
 // Rules: spec/format/base-file.md and spec/protocol/commit.md, TX-6.
 import type { BloomFilter } from "../format/bloom-filter.ts";
 import { createBloomFilter } from "../format/bloom-filter.ts";
-import { type BytesColumn, type Column, type ColumnBatch, requireBytesColumn } from "../format/column-batch.ts";
+import {
+  type BytesColumn,
+  type Column,
+  type ColumnBatch,
+  requireBytesColumn,
+} from "../format/column-batch.ts";
 import { gatherBatch } from "../format/column-gather.ts";
 import { compareBytes, compareBytesRows } from "../format/key-table.ts";
 import { openParquetWriter } from "../format/open-parquet-writer.ts";
@@ -38,7 +43,11 @@ export interface BaseFileSettings {
   readonly avroSchema: string;
   /** Size from which no more rows are added to a new file group. */
   readonly maxFileBytes: number;
-  readonly bloom: { readonly entries: number; readonly falsePositiveRate: number; readonly maxEntries: number };
+  readonly bloom: {
+    readonly entries: number;
+    readonly falsePositiveRate: number;
+    readonly maxEntries: number;
+  };
 }
 
 /** What a file written by a write has in common with the others of the write. */
@@ -129,7 +138,8 @@ async function copyMerged(
     columns.splice(FILE_NAME_COLUMN, 0, columns[0] as Column);
     const batch: ColumnBatch = { schema, rowCount: read.rowCount, columns };
     const picks = plan.rowGroups[group];
-    const merged = picks === "kept" || picks === undefined ? batch : gatherBatch(batch, incoming, picks);
+    const merged =
+      picks === "kept" || picks === undefined ? batch : gatherBatch(batch, incoming, picks);
     if (index.collectsAll) index.add(requireBytesColumn(merged, RECORD_KEY));
     await file.write(merged);
     await yieldToHost(signal);
@@ -280,7 +290,9 @@ async function openOutput(
   const fileName = formatBaseFileName({ fileId, writeToken, instant });
   const path = dataPath(partitionPath, fileName);
   // The marker comes first, so that a rollback finds whatever of the file there is.
-  await storage.put(markerPath(instant, partitionPath, fileName, kind), new Uint8Array(0), { signal });
+  await storage.put(markerPath(instant, partitionPath, fileName, kind), new Uint8Array(0), {
+    signal,
+  });
   const upload = storage.createWriter(path, { signal });
   const progress = { bytes: 0, limit: settings.maxFileBytes };
   const rows = rowGroupRows(sample);
@@ -298,7 +310,15 @@ async function openOutput(
       },
     );
     const { avroSchema } = settings;
-    return new OutputFile({ path, fileName, rowGroupRows: rows, upload, writer, progress, avroSchema });
+    return new OutputFile({
+      path,
+      fileName,
+      rowGroupRows: rows,
+      upload,
+      writer,
+      progress,
+      avroSchema,
+    });
   } catch (error) {
     await upload.abort();
     throw error;

@@ -1,7 +1,7 @@
 // Opens a base file for reading, and knows its footer: key range and bloom filter.
 // Rules: spec/format/base-file.md, BASE-1 to BASE-6.
 import { HudiError } from "../errors.ts";
-import { BloomFilter, decodeBloomFilter } from "../format/bloom-filter.ts";
+import { type BloomFilter, decodeBloomFilter } from "../format/bloom-filter.ts";
 import { openParquetFile, type ParquetFileReader } from "../format/parquet-reader.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { BaseFile } from "./file-slice.ts";
@@ -33,7 +33,11 @@ export async function openBaseFile(
 ): Promise<ParquetFileReader> {
   const { path, sizeBytes } = file;
   const { signal } = options;
-  const readRange = async (start: number, end: number, abort?: AbortSignal): Promise<Uint8Array> => {
+  const readRange = async (
+    start: number,
+    end: number,
+    abort?: AbortSignal,
+  ): Promise<Uint8Array> => {
     const bytes = await storage.readRange(path, { start, end }, { signal: abort ?? signal });
     if (bytes.length !== end - start) throw truncated(file, start + bytes.length);
     return bytes;
@@ -66,7 +70,8 @@ export function findKeyRange(file: ParquetFileReader): KeyRange | undefined {
 
 /** The bloom filter in the footer, or undefined where the writer left none. */
 export function findBloomFilter(file: ParquetFileReader, path: string): BloomFilter | undefined {
-  const text = file.keyValues.get(FOOTER_BLOOM) ?? file.keyValues.get("com.uber.hoodie.bloomfilter");
+  const text =
+    file.keyValues.get(FOOTER_BLOOM) ?? file.keyValues.get("com.uber.hoodie.bloomfilter");
   if (text === undefined) return undefined;
   return decodeBloomFilter(text, file.keyValues.get(FOOTER_BLOOM_TYPE) ?? "SIMPLE", path);
 }

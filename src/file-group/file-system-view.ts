@@ -45,7 +45,13 @@ export async function loadFileSystemView(
     LISTINGS_AT_ONCE,
     async (partitionPath) => {
       const { objects } = await context.storage.listFolder(partitionPath, { signal });
-      if (objects.some((object) => object.path.endsWith("/.hoodie_partition_metadata") || object.path === ".hoodie_partition_metadata")) {
+      if (
+        objects.some(
+          (object) =>
+            object.path.endsWith("/.hoodie_partition_metadata") ||
+            object.path === ".hoodie_partition_metadata",
+        )
+      ) {
         knownPartitions.add(partitionPath);
       }
       const slices: FileSlice[] = [];
@@ -62,7 +68,11 @@ export async function loadFileSystemView(
 }
 
 /** Whether a base file belongs to a completed write, or to one that left the active timeline. */
-function isVisible(timeline: ActiveTimeline, file: BaseFile, asOf: InstantTime | undefined): boolean {
+function isVisible(
+  timeline: ActiveTimeline,
+  file: BaseFile,
+  asOf: InstantTime | undefined,
+): boolean {
   if (asOf !== undefined && file.instant > asOf) return false;
   if (timeline.findCompletedWrite(file.instant)) return true;
   const first = timeline.first();
@@ -113,7 +123,8 @@ async function loadReplacedGroups(
     async (instant) => {
       const metadata = await loadCommitMetadata(context, instant, signal);
       for (const [partitionPath, fileIds] of metadata.partitionToReplaceFileIds) {
-        for (const fileId of fileIds) replaced.set(fileGroupKey(partitionPath, fileId), instant.time);
+        for (const fileId of fileIds)
+          replaced.set(fileGroupKey(partitionPath, fileId), instant.time);
       }
     },
     signal,

@@ -101,7 +101,8 @@ class PoolWorker {
   ): Promise<FileGroupResults[T["kind"]]> {
     this.#lastId += 1;
     const id = this.#lastId;
-    const onAbort = (): void => this.#worker.postMessage({ id, abort: true } satisfies WorkerRequest);
+    const onAbort = (): void =>
+      this.#worker.postMessage({ id, abort: true } satisfies WorkerRequest);
     signal?.addEventListener("abort", onAbort, { once: true });
     this.#worker.ref();
     try {
@@ -136,7 +137,9 @@ class PoolWorker {
     this.isDead = true;
     // What the thread had written is not known, so the failure is no ordinary one.
     this.#pending?.reject(
-      new HudiError("UNAVAILABLE", `cannot finish a task: ${(cause as Error).message}; retry`, { cause }),
+      new HudiError("UNAVAILABLE", `cannot finish a task: ${(cause as Error).message}; retry`, {
+        cause,
+      }),
     );
   }
 }

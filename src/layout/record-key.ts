@@ -1,7 +1,13 @@
 // Record key and partition path of each row, as bytes; the names of the meta columns.
 // Rules: spec/format/record-key.md, RK-1 to RK-8.
 import { HudiError } from "../errors.ts";
-import { type BytesColumn, type Column, type ColumnBatch, isPresent, requireColumn } from "../format/column-batch.ts";
+import {
+  type BytesColumn,
+  type Column,
+  type ColumnBatch,
+  isPresent,
+  requireColumn,
+} from "../format/column-batch.ts";
 import { KeyTable } from "../format/key-table.ts";
 import { type Field, formatType, requireField, type TableSchema } from "../format/schema.ts";
 
@@ -17,7 +23,14 @@ export const META_FIELDS: readonly string[] = [
 /** The path segment of a row whose partition value is null or empty. */
 export const DEFAULT_PARTITION = "__HIVE_DEFAULT_PARTITION__";
 
-const KEY_KINDS: ReadonlySet<string> = new Set(["string", "int", "long", "date", "boolean", "timestamp-micros"]);
+const KEY_KINDS: ReadonlySet<string> = new Set([
+  "string",
+  "int",
+  "long",
+  "date",
+  "boolean",
+  "timestamp-micros",
+]);
 
 /** Checks that a column can serve as record key or partition column; throws `INVALID`. */
 export function requireKeyField(schema: TableSchema, name: string, role: string): Field {
@@ -173,6 +186,9 @@ function keyFormatter(field: Field, column: Column): (row: number) => string {
     case "int64":
       return (row) => String(column.values[row]);
     default:
-      throw new HudiError("UNSUPPORTED", `cannot use column ${field.name} as a key: type ${formatType(field.type)}`);
+      throw new HudiError(
+        "UNSUPPORTED",
+        `cannot use column ${field.name} as a key: type ${formatType(field.type)}`,
+      );
   }
 }

@@ -89,12 +89,17 @@ export function createTableProperties(config: NewTableConfig): Map<string, strin
 }
 
 /** Java properties text: one line a property, ASCII only, escaped as Java escapes. */
-export function formatProperties(properties: ReadonlyMap<string, string>, savedAtMs: number): string {
-  const lines = [...properties].map(([key, value]) => `${escape(key, true)}=${escape(value, false)}`);
+export function formatProperties(
+  properties: ReadonlyMap<string, string>,
+  savedAtMs: number,
+): string {
+  const lines = [...properties].map(
+    ([key, value]) => `${escapeProperty(key, true)}=${escapeProperty(value, false)}`,
+  );
   return `#Properties saved on ${new Date(savedAtMs).toISOString()}\n${lines.join("\n")}\n`;
 }
 
-function escape(text: string, isKey: boolean): string {
+function escapeProperty(text: string, isKey: boolean): string {
   let result = "";
   for (let index = 0; index < text.length; index += 1) {
     const char = text[index] as string;
@@ -104,7 +109,8 @@ function escape(text: string, isKey: boolean): string {
     else if (char === "\n") result += "\\n";
     else if (char === "\r") result += "\\r";
     else if (char === "\t") result += "\\t";
-    else if (code < 0x20 || code > 0x7e) result += `\\u${code.toString(16).padStart(4, "0").toUpperCase()}`;
+    else if (code < 0x20 || code > 0x7e)
+      result += `\\u${code.toString(16).padStart(4, "0").toUpperCase()}`;
     else result += char;
   }
   return result;
@@ -122,12 +128,13 @@ export function parseProperties(text: string): Map<string, string> {
       line = line.slice(0, -1) + (lines[index] as string).trimStart();
     }
     const match = /^((?:\\.|[^\\=:\s])*)\s*[=:]?\s*(.*)$/s.exec(line);
-    if (match) properties.set(unescape(match[1] as string), unescape(match[2] as string));
+    if (match)
+      properties.set(unescapeProperty(match[1] as string), unescapeProperty(match[2] as string));
   }
   return properties;
 }
 
-function unescape(text: string): string {
+function unescapeProperty(text: string): string {
   return text.replace(/\\(u[0-9a-fA-F]{4}|.)/gs, (_, code: string) => {
     if (code.length === 5) return String.fromCharCode(Number.parseInt(code.slice(1), 16));
     return { n: "\n", r: "\r", t: "\t", f: "\f" }[code] ?? code;
@@ -149,16 +156,27 @@ export function parseTableConfig(text: string, location: string): TableConfig {
   const databaseName = properties.get("hoodie.database.name") ?? "";
   const checksum = properties.get("hoodie.table.checksum");
   if (checksum !== undefined && checksum !== tableChecksum(databaseName, name)) {
-    throw damaged(location, `hoodie.table.checksum is ${checksum}, expected ${tableChecksum(databaseName, name)}`);
+    throw damaged(
+      location,
+      `hoodie.table.checksum is ${checksum}, expected ${tableChecksum(databaseName, name)}`,
+    );
   }
   const version = requireVersion(require("hoodie.table.version"), location);
   const layout = version >= 8 ? 2 : 1;
   if (require("hoodie.timeline.layout.version") !== String(layout)) {
-    throw damaged(location, `version ${version} goes with hoodie.timeline.layout.version=${layout}`);
+    throw damaged(
+      location,
+      `version ${version} goes with hoodie.timeline.layout.version=${layout}`,
+    );
   }
   const list = (key: string): string[] =>
-    (properties.get(key) ?? "").split(",").map((part) => part.trim()).filter((part) => part !== "");
-  const ordering = list("hoodie.table.ordering.fields").concat(list("hoodie.table.precombine.field"));
+    (properties.get(key) ?? "")
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== "");
+  const ordering = list("hoodie.table.ordering.fields").concat(
+    list("hoodie.table.precombine.field"),
+  );
   return {
     name,
     databaseName,
@@ -166,11 +184,14 @@ export function parseTableConfig(text: string, location: string): TableConfig {
     version,
     layout,
     recordKeyFields: list("hoodie.table.recordkey.fields"),
-    partitionFields: list("hoodie.table.partition.fields").map((field) => field.split(":")[0] as string),
+    partitionFields: list("hoodie.table.partition.fields").map(
+      (field) => field.split(":")[0] as string,
+    ),
     orderingField: ordering[0],
     hiveStyle: isTrue(properties, "hoodie.datasource.write.hive_style_partitioning"),
     urlEncode: isTrue(properties, "hoodie.datasource.write.partitionpath.urlencode"),
-    timelineZone: properties.get("hoodie.table.timeline.timezone")?.toUpperCase() === "UTC" ? "UTC" : "LOCAL",
+    timelineZone:
+      properties.get("hoodie.table.timeline.timezone")?.toUpperCase() === "UTC" ? "UTC" : "LOCAL",
     createSchema: properties.get("hoodie.table.create.schema"),
     metadataPartitions: list("hoodie.table.metadata.partitions"),
     populatesMetaFields: properties.get("hoodie.populate.meta.fields") !== "false",

@@ -60,7 +60,10 @@ export function defineTable<F extends Fields>(definition: TableDefinition<F>): M
     );
   }
   if (definition.type !== "copy-on-write") {
-    throw new HudiError("UNSUPPORTED", `cannot create table ${name}: found type ${definition.type}, expected copy-on-write`);
+    throw new HudiError(
+      "UNSUPPORTED",
+      `cannot create table ${name}: found type ${definition.type}, expected copy-on-write`,
+    );
   }
   const schema: TableSchema = createTableSchema(`${name}_record`, definition.fields);
   requireKeyField(schema, recordKey, "record key");
@@ -68,7 +71,10 @@ export function defineTable<F extends Fields>(definition: TableDefinition<F>): M
   if (orderingField !== undefined) requireField(schema, orderingField);
   const index = definition.index ?? { kind: "bloom" };
   if (index.kind !== "bloom" && index.kind !== "simple") {
-    throw new HudiError("UNSUPPORTED", `cannot create table ${name}: found index ${String((index as { kind: unknown }).kind)}, expected bloom or simple`);
+    throw new HudiError(
+      "UNSUPPORTED",
+      `cannot create table ${name}: found index ${String((index as { kind: unknown }).kind)}, expected bloom or simple`,
+    );
   }
   return createTableProperties({
     name,

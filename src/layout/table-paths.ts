@@ -47,7 +47,9 @@ export function markerPath(
 export function parseMarkerPath(
   instant: string,
   path: string,
-): { readonly partitionPath: string; readonly fileName: string; readonly kind: MarkerKind } | undefined {
+):
+  | { readonly partitionPath: string; readonly fileName: string; readonly kind: MarkerKind }
+  | undefined {
   const prefix = `${markerFolder(instant)}/`;
   const match = /^(.+)\.marker\.(CREATE|MERGE|APPEND)$/.exec(path.slice(prefix.length));
   if (!path.startsWith(prefix) || !match) return undefined;

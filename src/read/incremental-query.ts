@@ -87,7 +87,12 @@ function findEnd(
 }
 
 function greatestTime(instants: readonly Instant[]): InstantTime {
-  return instants.reduce((greatest, { time }) => (time > greatest ? time : greatest), "");
+  return (
+    instants
+      .map((instant) => instant.time)
+      .sort()
+      .at(-1) ?? ""
+  );
 }
 
 function requireRange(

@@ -2,16 +2,21 @@
 // Three-valued as in SQL: a comparison with null is unknown, and only true rows are kept.
 // Rules: spec/format/predicates.md, PR-1 to PR-5.
 import { HudiError } from "../errors.ts";
+import { createOrderingComparator } from "../file-group/record-merger.ts";
 import { type Column, type ColumnBatch, isPresent, requireColumn } from "../format/column-batch.ts";
 import { createColumnBuilder } from "../format/column-builder.ts";
-import { createOrderingComparator } from "../file-group/record-merger.ts";
 import { type Field, requireField, type TableSchema } from "../format/schema.ts";
 
 export type CompareOperator = "eq" | "ne" | "lt" | "lte" | "gt" | "gte";
 
 /** A filter over named columns. Values are those that rows have. */
 export type Predicate =
-  | { readonly kind: "compare"; readonly column: string; readonly operator: CompareOperator; readonly value: unknown }
+  | {
+      readonly kind: "compare";
+      readonly column: string;
+      readonly operator: CompareOperator;
+      readonly value: unknown;
+    }
   | { readonly kind: "in"; readonly column: string; readonly values: readonly unknown[] }
   | { readonly kind: "is-null"; readonly column: string }
   | { readonly kind: "like"; readonly column: string; readonly pattern: string }
@@ -127,9 +132,15 @@ interface Bound {
 function bind(predicate: Predicate, schema: TableSchema): Bound {
   switch (predicate.kind) {
     case "and":
-      return bindAll(predicate.parts.map((part) => bind(part, schema)), FALSE);
+      return bindAll(
+        predicate.parts.map((part) => bind(part, schema)),
+        FALSE,
+      );
     case "or":
-      return bindAll(predicate.parts.map((part) => bind(part, schema)), TRUE);
+      return bindAll(
+        predicate.parts.map((part) => bind(part, schema)),
+        TRUE,
+      );
     case "not": {
       const part = bind(predicate.part, schema);
       return {
@@ -143,7 +154,9 @@ function bind(predicate: Predicate, schema: TableSchema): Bound {
       return {
         evaluate: (batch) => {
           const column = requireColumn(batch, name);
-          return Uint8Array.from({ length: batch.rowCount }, (_, row) => (isPresent(column, row) ? FALSE : TRUE));
+          return Uint8Array.from({ length: batch.rowCount }, (_, row) =>
+            isPresent(column, row) ? FALSE : TRUE,
+          );
         },
         mayMatch: (bounds) => bounds(name)?.mayHoldNulls ?? true,
         mayFail: (bounds) => {
@@ -161,7 +174,11 @@ function bind(predicate: Predicate, schema: TableSchema): Bound {
       return parts.length > 0 ? bindAll(parts, TRUE) : constant(FALSE);
     }
     case "compare":
-      return bindCompare(requireField(schema, predicate.column), predicate.operator, predicate.value);
+      return bindCompare(
+        requireField(schema, predicate.column),
+        predicate.operator,
+        predicate.value,
+      );
   }
 }
 
@@ -263,7 +280,10 @@ function literalColumn(field: Field, value: unknown): Column {
 /** `%` stands for any text and `_` for one character, as in SQL. */
 function bindLike(field: Field, pattern: string): Bound {
   if (field.type.kind !== "string") {
-    throw new HudiError("INVALID", `cannot filter on column ${field.name}: like expects a string column`);
+    throw new HudiError(
+      "INVALID",
+      `cannot filter on column ${field.name}: like expects a string column`,
+    );
   }
   const matches = createLikeMatcher(pattern);
   return {

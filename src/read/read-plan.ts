@@ -1,12 +1,12 @@
 // A read that is planned: which slices, which columns, which rows; shared by all queries.
-import { formatColumn } from "../layout/record-key.ts";
+
 import { HudiError } from "../errors.ts";
 import type { FileSlice } from "../file-group/file-slice.ts";
-import { createColumnBuilder } from "../format/column-builder.ts";
 import type { ColumnBatch } from "../format/column-batch.ts";
+import { createColumnBuilder } from "../format/column-builder.ts";
 import { concatBatches } from "../format/column-gather.ts";
 import { type Field, findField, type TableSchema } from "../format/schema.ts";
-import { DEFAULT_PARTITION, META_FIELDS } from "../layout/record-key.ts";
+import { DEFAULT_PARTITION, formatColumn, META_FIELDS } from "../layout/record-key.ts";
 import type { TableConfig } from "../layout/table-config.ts";
 import { BoundPredicate, type ColumnBounds, type Predicate } from "./predicate.ts";
 import { fieldOf } from "./slice-scan.ts";
@@ -41,7 +41,10 @@ export function bindQuery(
     throw new HudiError("INVALID", "cannot read no columns: name at least one");
   }
   for (const name of columns) fieldOf(schema, name);
-  const all = { name: schema.name, fields: [...schema.fields, ...META_FIELDS.map((n) => fieldOf(schema, n))] };
+  const all = {
+    name: schema.name,
+    fields: [...schema.fields, ...META_FIELDS.map((n) => fieldOf(schema, n))],
+  };
   const predicate = options.predicate && new BoundPredicate(options.predicate, all);
   return { schema, columns, predicate };
 }
@@ -77,7 +80,8 @@ function partitionBounds(
   const text = config.urlEncode ? decodeSegment(segment) : segment;
   const builder = createColumnBuilder({ ...field, nullable: false });
   try {
-    for (let extreme = 0; extreme < 2; extreme += 1) builder.append(parsePartitionValue(field, text));
+    for (let extreme = 0; extreme < 2; extreme += 1)
+      builder.append(parsePartitionValue(field, text));
   } catch {
     return undefined;
   }

@@ -51,7 +51,8 @@ async function* scanSlice(
   const reader = await openSlice(storage, slice, signal);
   for (let group = 0; group < reader.rowGroups.length; group += 1) {
     signal?.throwIfAborted();
-    const bounds: BoundsOf = (column) => chunkBounds(reader, group, fieldOf(options.schema, column));
+    const bounds: BoundsOf = (column) =>
+      chunkBounds(reader, group, fieldOf(options.schema, column));
     if (options.predicate && !options.predicate.mayMatch(bounds)) continue;
     const batch = await readRowGroup(reader, group, options);
     if (batch && batch.rowCount > 0) yield batch;
@@ -104,13 +105,21 @@ async function readRowGroup(
   const wanted = columns.map((name) => fieldOf(schema, name));
   const deciding = new Set([...(predicate?.columns ?? []), ...(instants ? [COMMIT_TIME] : [])]);
   if (deciding.size === 0) return reader.readRowGroup(group, wanted, { signal });
-  const first = await reader.readRowGroup(group, [...deciding].map((name) => fieldOf(schema, name)), { signal });
+  const first = await reader.readRowGroup(
+    group,
+    [...deciding].map((name) => fieldOf(schema, name)),
+    { signal },
+  );
   const rows = selectRows(first, options);
   if (rows.length === 0) return undefined;
   const missing = wanted.filter((field) => !deciding.has(field.name));
-  const second = missing.length > 0 ? await reader.readRowGroup(group, missing, { signal }) : undefined;
+  const second =
+    missing.length > 0 ? await reader.readRowGroup(group, missing, { signal }) : undefined;
   const all: ColumnBatch = {
-    schema: { name: schema.name, fields: [...first.schema.fields, ...(second?.schema.fields ?? [])] },
+    schema: {
+      name: schema.name,
+      fields: [...first.schema.fields, ...(second?.schema.fields ?? [])],
+    },
     rowCount: first.rowCount,
     columns: [...first.columns, ...(second?.columns ?? [])],
   };

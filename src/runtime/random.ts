@@ -35,10 +35,11 @@ export function createUuid(random: Random): string {
 export function createFraction(random: Random): number {
   const bytes = random.bytes(4);
   return (
-    (((bytes[0] as number) << 24) |
+    ((((bytes[0] as number) << 24) |
       ((bytes[1] as number) << 16) |
       ((bytes[2] as number) << 8) |
       (bytes[3] as number)) >>>
-    0
-  ) / 0x1_0000_0000;
+      0) /
+    0x1_0000_0000
+  );
 }

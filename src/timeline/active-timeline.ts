@@ -88,7 +88,11 @@ export class ActiveTimeline {
  * the completed action.
  */
 function keyOf(instant: Instant): string {
-  const completed = { compaction: "commit", logcompaction: "deltacommit", clustering: "replacecommit" };
+  const completed = {
+    compaction: "commit",
+    logcompaction: "deltacommit",
+    clustering: "replacecommit",
+  };
   const action = completed[instant.action as keyof typeof completed] ?? instant.action;
   return `${instant.time}.${action}`;
 }

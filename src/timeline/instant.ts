@@ -52,7 +52,8 @@ export function isWriteAction(action: Action): boolean {
  */
 export function formatInstantFileName(instant: Instant, layout: TimelineLayout): string {
   const { time, action, state } = instant;
-  if (state === "inflight") return action === "commit" ? `${time}.inflight` : `${time}.${action}.inflight`;
+  if (state === "inflight")
+    return action === "commit" ? `${time}.inflight` : `${time}.${action}.inflight`;
   if (state === "requested") return `${time}.${action}.requested`;
   const stem = layout === 2 && instant.completionTime ? `${time}_${instant.completionTime}` : time;
   return `${stem}.${completedAction(action)}`;
@@ -74,7 +75,8 @@ export function parseInstantFileName(name: string, layout: TimelineLayout): Inst
   const [, time = "", completionTime, first = "", second] = match;
   if (!isInstantTime(time)) return undefined;
   if (completionTime !== undefined && (layout === 1 || second !== undefined)) return undefined;
-  if (second === undefined && first === "inflight") return { time, action: "commit", state: "inflight" };
+  if (second === undefined && first === "inflight")
+    return { time, action: "commit", state: "inflight" };
   const action = ACTIONS.find((known) => known === first);
   if (!action) return undefined;
   if (second === undefined) {

@@ -1,11 +1,7 @@
 // Creates a table and reads what one is: the life of `hoodie.properties`.
 // Rules: spec/format/table-layout.md, TBL-1 to TBL-9.
 import { HudiError, isHudiError } from "../errors.ts";
-import {
-  formatProperties,
-  parseTableConfig,
-  type TableConfig,
-} from "../layout/table-config.ts";
+import { formatProperties, parseTableConfig, type TableConfig } from "../layout/table-config.ts";
 import {
   METADATA_TABLE_FOLDER,
   PROPERTIES_BACKUP_PATH,
@@ -26,9 +22,13 @@ export async function createTable(
   const content = Buffer.from(formatProperties(properties, runtime.clock.now()), "latin1");
   const writeId = createUuid(runtime.random);
   const exists = (): HudiError =>
-    new HudiError("ALREADY_EXISTS", `cannot create table ${storage.location}: there is one already; open it instead`, {
-      path: PROPERTIES_PATH,
-    });
+    new HudiError(
+      "ALREADY_EXISTS",
+      `cannot create table ${storage.location}: there is one already; open it instead`,
+      {
+        path: PROPERTIES_PATH,
+      },
+    );
   try {
     const outcome = await storage.createIfAbsent(PROPERTIES_PATH, content, { writeId, signal });
     if (outcome === "exists") throw exists();
@@ -45,7 +45,10 @@ export async function createTable(
  * Reads the properties of a table, from the backup where an update was interrupted. Throws
  * `NOT_FOUND` when the location is no table and `CORRUPT` when both files are damaged.
  */
-export async function loadTableConfig(storage: Storage, signal?: AbortSignal): Promise<TableConfig> {
+export async function loadTableConfig(
+  storage: Storage,
+  signal?: AbortSignal,
+): Promise<TableConfig> {
   const { location } = storage;
   try {
     return parseTableConfig(await readText(storage, PROPERTIES_PATH, signal), location);
@@ -89,5 +92,8 @@ export async function dropMetadataTable(
   const content = Buffer.from(formatProperties(properties, runtime.clock.now()), "latin1");
   await storage.put(PROPERTIES_PATH, content, { signal });
   const objects = await storage.list(METADATA_TABLE_FOLDER, { signal });
-  await storage.delete(objects.map((object) => object.path), { signal });
+  await storage.delete(
+    objects.map((object) => object.path),
+    { signal },
+  );
 }

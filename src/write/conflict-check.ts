@@ -3,7 +3,7 @@
 import { fileGroupKey, requireBaseFile } from "../file-group/file-slice.ts";
 import { loadCommitMetadata } from "../file-group/file-system-view.ts";
 import type { TaskRunner } from "../file-group/task-runner.ts";
-import { tagLocations, type KeysToTag } from "../indexing/tag-locations.ts";
+import { type KeysToTag, tagLocations } from "../indexing/tag-locations.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
 import { type ActiveTimeline, readInstant } from "../timeline/active-timeline.ts";
 import type { CommitMetadata } from "../timeline/commit-metadata.ts";

@@ -90,7 +90,13 @@ export async function planWork(
       rest = rest.slice(room);
     }
     if (rest.length > 0) {
-      created.push({ partitionPath, slice: undefined, entries: NONE, positions: NONE, inserts: rest });
+      created.push({
+        partitionPath,
+        slice: undefined,
+        entries: NONE,
+        positions: NONE,
+        inserts: rest,
+      });
     }
   }
   return { work: [...work.values(), ...created], inserted: Int32Array.from(inserted) };
@@ -198,11 +204,15 @@ function mergeTask(
   taskNumber: number,
 ): MergeTask {
   const cut = new RowCut();
-  const finalRows = item.entries.map((entry) => cut.rowOf(records.entries.finalRows[entry] as number));
+  const finalRows = item.entries.map((entry) =>
+    cut.rowOf(records.entries.finalRows[entry] as number),
+  );
   const thresholdRows = item.entries.map((entry) =>
     orderingField === undefined ? -1 : cut.rowOf(records.entries.thresholdRows[entry] as number),
   );
-  const appends = item.inserts.map((entry) => cut.rowOf(records.entries.finalRows[entry] as number));
+  const appends = item.inserts.map((entry) =>
+    cut.rowOf(records.entries.finalRows[entry] as number),
+  );
   const rows = cut.rows();
   const batch: ColumnBatch = gatherBatch(records.batch, undefined, rows);
   return {
@@ -237,6 +247,8 @@ class RowCut {
 /** The file groups that a plan rewrites, as keys. */
 export function touchedGroups(work: readonly FileGroupWork[]): Set<string> {
   return new Set(
-    work.flatMap((item) => (item.slice ? [fileGroupKey(item.partitionPath, item.slice.fileId)] : [])),
+    work.flatMap((item) =>
+      item.slice ? [fileGroupKey(item.partitionPath, item.slice.fileId)] : [],
+    ),
   );
 }

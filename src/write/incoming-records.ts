@@ -1,8 +1,14 @@
 // Rows or changes of one write as columns, with keys and partitions, duplicates folded.
 // Rules: spec/format/merge-rules.md, MR-6 to MR-9.
-import { type BytesColumn, type ColumnBatch, isPresent, requireColumn } from "../format/column-batch.ts";
-import { KeyTable } from "../format/key-table.ts";
+
 import { createOrderingComparator, requireOrderingValues } from "../file-group/record-merger.ts";
+import {
+  type BytesColumn,
+  type ColumnBatch,
+  isPresent,
+  requireColumn,
+} from "../format/column-batch.ts";
+import { KeyTable } from "../format/key-table.ts";
 import { type RowPartitions, recordKeys, rowPartitions } from "../layout/record-key.ts";
 import type { TableConfig } from "../layout/table-config.ts";
 import { yieldToHost } from "../runtime/concurrency.ts";
@@ -80,7 +86,8 @@ async function foldKeys(
   signal: AbortSignal | undefined,
 ): Promise<FoldedKeys> {
   const { batch, deletes, config } = options;
-  const ordering = config.orderingField === undefined ? undefined : requireColumn(batch, config.orderingField);
+  const ordering =
+    config.orderingField === undefined ? undefined : requireColumn(batch, config.orderingField);
   const compare = ordering && createOrderingComparator(ordering, ordering);
   const table = new KeyTable(batch.rowCount, keys.data.length + 64);
   const keyRows = new Int32Array(batch.rowCount);
@@ -89,7 +96,12 @@ async function foldKeys(
   for (let row = 0; row < batch.rowCount; row += 1) {
     const known = table.count;
     const scope = partitions.partitionOfRow[row] as number;
-    const id = table.add(scope, keys.data, keys.offsets[row] as number, keys.offsets[row + 1] as number);
+    const id = table.add(
+      scope,
+      keys.data,
+      keys.offsets[row] as number,
+      keys.offsets[row + 1] as number,
+    );
     const isDelete = deletes?.[row] === 1;
     const isOrdered = ordering !== undefined && isPresent(ordering, row);
     if (id === known) {

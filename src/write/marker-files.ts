@@ -44,7 +44,10 @@ export async function loadMarkers(
     if (match) files.push({ ...splitDataPath(match[1] as string), kind: "CREATE" });
   }
   for (const file of files) {
-    requireDataPath(file.partitionPath === "" ? file.fileName : `${file.partitionPath}/${file.fileName}`, folder);
+    requireDataPath(
+      file.partitionPath === "" ? file.fileName : `${file.partitionPath}/${file.fileName}`,
+      folder,
+    );
   }
   return { paths, files };
 }

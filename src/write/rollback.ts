@@ -11,8 +11,6 @@ import {
 } from "../layout/table-paths.ts";
 import { bestEffort, mapConcurrently } from "../runtime/concurrency.ts";
 import { createUuid } from "../runtime/random.ts";
-import { encodeRollbackMetadata } from "../timeline/rollback-metadata.ts";
-import { decodeRollbackPlan, encodeRollbackPlan } from "../timeline/rollback-plan.ts";
 import {
   type ActiveTimeline,
   createInstantFile,
@@ -23,6 +21,8 @@ import {
   revertToInflight,
 } from "../timeline/active-timeline.ts";
 import type { Instant } from "../timeline/instant.ts";
+import { encodeRollbackMetadata } from "../timeline/rollback-metadata.ts";
+import { decodeRollbackPlan, encodeRollbackPlan } from "../timeline/rollback-plan.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import { findExpiredWrites, type HeartbeatSettings } from "./heartbeat.ts";
 import { loadMarkers } from "./marker-files.ts";
@@ -51,15 +51,29 @@ export async function rollbackExpiredWrites(
   settings: RollbackSettings,
   signal?: AbortSignal,
 ): Promise<string[]> {
-  const expired = await findExpiredWrites(context, timeline, settings.heartbeat, ownInstant, signal);
+  const expired = await findExpiredWrites(
+    context,
+    timeline,
+    settings.heartbeat,
+    ownInstant,
+    signal,
+  );
   const stalled = await findStalledRollbacks(context, timeline, settings, signal);
   if (expired.length === 0 && stalled.length === 0) return [];
   const requested = await withLease(context, settings.lease, signal, async (lease) => {
     const now = await loadActiveTimeline(context, signal);
     // Somebody may have rolled them back, or they may have gone on, before the lease was ours.
-    const stillExpired = await findExpiredWrites(context, now, settings.heartbeat, ownInstant, signal);
+    const stillExpired = await findExpiredWrites(
+      context,
+      now,
+      settings.heartbeat,
+      ownInstant,
+      signal,
+    );
     const named = await loadPendingRollbacks(context, now, signal);
-    const targets = stillExpired.filter((target) => !named.some((r) => r.target.time === target.time));
+    const targets = stillExpired.filter(
+      (target) => !named.some((r) => r.target.time === target.time),
+    );
     return requestRollbacks(context, now, targets, lease, signal);
   });
   const all = [...stalled, ...requested];
@@ -81,7 +95,11 @@ export async function rollbackInstant(
     const timeline = await loadActiveTimeline(context, signal);
     const target = timeline.find(time);
     if (!target) {
-      throw new HudiError("NOT_FOUND", `cannot roll back ${time}: there is no such instant on the timeline`, { instant: time });
+      throw new HudiError(
+        "NOT_FOUND",
+        `cannot roll back ${time}: there is no such instant on the timeline`,
+        { instant: time },
+      );
     }
     requireRollbackAllowed(timeline, target);
     const pending = await loadPendingRollbacks(context, timeline, signal);
@@ -96,15 +114,25 @@ export async function rollbackInstant(
 function requireRollbackAllowed(timeline: ActiveTimeline, target: Instant): void {
   const { time } = target;
   if (!["commit", "replacecommit"].includes(target.action)) {
-    throw new HudiError("UNSUPPORTED", `cannot roll back ${time}: it is a ${target.action}, expected a commit`, { instant: time });
+    throw new HudiError(
+      "UNSUPPORTED",
+      `cannot roll back ${time}: it is a ${target.action}, expected a commit`,
+      { instant: time },
+    );
   }
   const later = timeline.completedWrites().find((instant) => instant.time > time);
   if (target.state === "completed" && later) {
-    throw new HudiError("INVALID", `cannot roll back ${time}: ${later.time} was completed after it; roll that back first`, { instant: time });
+    throw new HudiError(
+      "INVALID",
+      `cannot roll back ${time}: ${later.time} was completed after it; roll that back first`,
+      { instant: time },
+    );
   }
   const savepoint = timeline.instants.find((i) => i.action === "savepoint" && i.time === time);
   if (savepoint) {
-    throw new HudiError("INVALID", `cannot roll back ${time}: a savepoint holds it`, { instant: time });
+    throw new HudiError("INVALID", `cannot roll back ${time}: a savepoint holds it`, {
+      instant: time,
+    });
   }
 }
 
@@ -282,7 +310,8 @@ async function findFilesOf(
   if (target.state === "completed") {
     const metadata = await loadCommitMetadata(context, target, signal);
     for (const stats of metadata.partitionToWriteStats.values()) {
-      for (const stat of stats) partitions.add(splitDataPath(requireDataPath(stat.path, target.time)).partitionPath);
+      for (const stat of stats)
+        partitions.add(splitDataPath(requireDataPath(stat.path, target.time)).partitionPath);
     }
   }
   const found = await mapConcurrently(

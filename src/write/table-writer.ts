@@ -29,18 +29,25 @@ const INSERT_BATCH_BYTES = 256 * 1024 * 1024;
 export function requireWritable(environment: WriteEnvironment): void {
   const { config, storage } = environment.context;
   const refuse = (found: string, remedy: string): never => {
-    throw new HudiError("UNSUPPORTED", `cannot write table ${storage.location}: ${found}; ${remedy}`);
+    throw new HudiError(
+      "UNSUPPORTED",
+      `cannot write table ${storage.location}: ${found}; ${remedy}`,
+    );
   };
-  if (config.version !== 6) refuse(`it has version ${config.version}`, "only version 6 is written, read it instead");
-  if (config.type !== "copy-on-write") refuse("it is merge-on-read", "only copy-on-write is written");
+  if (config.version !== 6)
+    refuse(`it has version ${config.version}`, "only version 6 is written, read it instead");
+  if (config.type !== "copy-on-write")
+    refuse("it is merge-on-read", "only copy-on-write is written");
   if (config.metadataPartitions.length > 0) {
     refuse(
       `it has a metadata table (${config.metadataPartitions.join(", ")}), which this library does not maintain`,
       'open it with metadataTable: "drop" to switch that off',
     );
   }
-  if (!config.populatesMetaFields) refuse("hoodie.populate.meta.fields is false", "rows could not be found again");
-  if (!config.keepsPartitionColumns) refuse("it drops partition columns", "only tables that keep them are written");
+  if (!config.populatesMetaFields)
+    refuse("hoodie.populate.meta.fields is false", "rows could not be found again");
+  if (!config.keepsPartitionColumns)
+    refuse("it drops partition columns", "only tables that keep them are written");
   if (config.index.kind === "bucket") refuse("its index is bucket", "bloom and simple are written");
   if (config.recordKeyFields.length !== 1) {
     refuse(`its record key has ${config.recordKeyFields.length} fields`, "one is written");
@@ -50,7 +57,10 @@ export function requireWritable(environment: WriteEnvironment): void {
   }
   const keyGenerator = config.properties.get("hoodie.table.keygenerator.class") ?? "";
   if (keyGenerator !== "" && !/\.(Simple|Nonpartitioned)(Avro)?KeyGenerator$/.test(keyGenerator)) {
-    refuse(`its key generator is ${keyGenerator}`, "SimpleKeyGenerator and NonpartitionedKeyGenerator are written");
+    refuse(
+      `its key generator is ${keyGenerator}`,
+      "SimpleKeyGenerator and NonpartitionedKeyGenerator are written",
+    );
   }
 }
 
@@ -125,9 +135,15 @@ export async function applyChanges(
   const { signal } = options;
   const { config } = environment.context;
   const schema = await loadSchema(environment, signal);
-  const { batch, deletes, changeOfRow } = await readChangeSource(changes, config, { schema, signal });
+  const { batch, deletes, changeOfRow } = await readChangeSource(changes, config, {
+    schema,
+    signal,
+  });
   const name = (row: number): string => `change ${changeOfRow[row]}`;
-  const records = await keyRecords({ config, batch, deletes, fold: true, describeRow: name }, signal);
+  const records = await keyRecords(
+    { config, batch, deletes, fold: true, describeRow: name },
+    signal,
+  );
   return executeWrite(environment, {
     operation: "UPSERT",
     schema,
@@ -149,7 +165,10 @@ function checkpointEntries(options: WriteOptions): ReadonlyMap<string, string> {
   const entries = Object.entries(options.checkpoint ?? {});
   for (const [key, value] of entries) {
     if (typeof value === "string" && key !== "schema") continue;
-    throw new HudiError("INVALID", `cannot keep checkpoint entry ${key}: expected a text under a key other than schema`);
+    throw new HudiError(
+      "INVALID",
+      `cannot keep checkpoint entry ${key}: expected a text under a key other than schema`,
+    );
   }
   return new Map(entries);
 }

@@ -1,8 +1,8 @@
 // One write on the timeline: begin, start, complete, or give up. The only way to a completed commit.
 // Rules: spec/protocol/commit.md, TX-1 to TX-14.
 import { HudiError } from "../errors.ts";
-import { PROPERTIES_PATH, heartbeatPath } from "../layout/table-paths.ts";
 import { parseTableConfig } from "../layout/table-config.ts";
+import { heartbeatPath, PROPERTIES_PATH } from "../layout/table-paths.ts";
 import { bestEffort } from "../runtime/concurrency.ts";
 import { createUuid } from "../runtime/random.ts";
 import { isOutcomeUnknown } from "../storage/storage.ts";
@@ -18,8 +18,8 @@ import type { TableContext } from "../timeline/table-context.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { loadMarkers } from "./marker-files.ts";
 import { loadRollbacks, rollbackExpiredWrites } from "./rollback.ts";
-import type { WriteSettings } from "./write-settings.ts";
 import { acquireLease, type Lease } from "./write-lock.ts";
+import type { WriteSettings } from "./write-settings.ts";
 
 /** Another writer completed over what this write touched; the write may be done again. */
 export class WriteConflict extends HudiError {
@@ -150,18 +150,21 @@ export class WriteTransaction {
       const content = await step.content(now);
       this.requireAlive();
       signal?.throwIfAborted();
-      const outcome = await createInstantFile(context, { ...this.instant, state: "completed" }, content, {
-        writeId: createUuid(context.runtime.random),
-        beforeAttempt: () => lease.requireHeld(),
-      });
+      const outcome = await createInstantFile(
+        context,
+        { ...this.instant, state: "completed" },
+        content,
+        {
+          writeId: createUuid(context.runtime.random),
+          beforeAttempt: () => lease.requireHeld(),
+        },
+      );
       if (outcome === "exists") throw this.#lost("its completed file belongs to another writer");
     } finally {
       await lease.release();
     }
     this.#heartbeat.stop();
-    await bestEffort(() =>
-      context.storage.delete([...this.#markerPaths, heartbeatPath(time)]),
-    );
+    await bestEffort(() => context.storage.delete([...this.#markerPaths, heartbeatPath(time)]));
   }
 
   /**
@@ -170,7 +173,10 @@ export class WriteTransaction {
    */
   async giveUp(error: unknown, removeData: () => Promise<void>): Promise<void> {
     this.#heartbeat.stop();
-    if (isOutcomeUnknown(error) || (error instanceof HudiError && error.code === "COMMIT_STATE_UNKNOWN")) {
+    if (
+      isOutcomeUnknown(error) ||
+      (error instanceof HudiError && error.code === "COMMIT_STATE_UNKNOWN")
+    ) {
       return;
     }
     await bestEffort(async () => {
@@ -213,7 +219,10 @@ export class WriteTransaction {
 
   #lost(fact: string): WriteConflict {
     const { time } = this.instant;
-    return new WriteConflict(`cannot complete commit ${time}: ${fact}; another writer took this one for dead`, time);
+    return new WriteConflict(
+      `cannot complete commit ${time}: ${fact}; another writer took this one for dead`,
+      time,
+    );
   }
 }
 

@@ -50,7 +50,11 @@ interface LeaseStore {
   /** The newest lease and what is needed to follow it, or undefined if there never was one. */
   load(): Promise<{ readonly state: LeaseState; readonly version: string } | undefined>;
   /** Follows `version` with a new state. Undefined: somebody else was first. */
-  follow(version: string | undefined, state: LeaseState, writeId: string): Promise<string | undefined>;
+  follow(
+    version: string | undefined,
+    state: LeaseState,
+    writeId: string,
+  ): Promise<string | undefined>;
   /** Changes the state of a lease that is held. Undefined: it is not held any more. */
   update(version: string, state: LeaseState, writeId: string): Promise<string | undefined>;
 }
@@ -91,9 +95,13 @@ function leaseHeld(state: LeaseState | undefined, now: number): HudiError {
   const holder = state
     ? `${state.owner} holds it for ${Math.max(0, state.validUntil - now)} ms more`
     : "others take it first";
-  return new HudiError("UNAVAILABLE", `cannot take the lease of the table: ${holder}; retry later`, {
-    path: LEASE_PATH,
-  });
+  return new HudiError(
+    "UNAVAILABLE",
+    `cannot take the lease of the table: ${holder}; retry later`,
+    {
+      path: LEASE_PATH,
+    },
+  );
 }
 
 class HeldLease implements Lease {
@@ -184,7 +192,9 @@ function objectLease(context: TableContext): LeaseStore {
     writeId: string,
   ): Promise<string | undefined> => {
     try {
-      const result = await storage.replaceIfUnchanged(LEASE_PATH, encodeState(state), version, { writeId });
+      const result = await storage.replaceIfUnchanged(LEASE_PATH, encodeState(state), version, {
+        writeId,
+      });
       return result === "changed" ? undefined : result.tag;
     } catch (error) {
       return findOwnTag(error, writeId);

@@ -9,7 +9,12 @@ import type { TaskRunner } from "../file-group/task-runner.ts";
 import { formatAvroSchema } from "../format/avro-schema.ts";
 import type { TableSchema } from "../format/schema.ts";
 import { tagLocations } from "../indexing/tag-locations.ts";
-import { formatPartitionMetafile, partitionMetafilePath, markerPath, splitDataPath } from "../layout/table-paths.ts";
+import {
+  formatPartitionMetafile,
+  markerPath,
+  partitionMetafilePath,
+  splitDataPath,
+} from "../layout/table-paths.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
 import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
 import {
@@ -21,7 +26,13 @@ import {
 } from "../timeline/commit-metadata.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import { checkConflicts, loadPlannedGroups } from "./conflict-check.ts";
-import { type FileGroupWork, planWork, touchedGroups, writeBaseFiles, type WorkPlan } from "./copy-on-write.ts";
+import {
+  type FileGroupWork,
+  planWork,
+  touchedGroups,
+  type WorkPlan,
+  writeBaseFiles,
+} from "./copy-on-write.ts";
 import type { IncomingRecords } from "./incoming-records.ts";
 import { removeMarkedFiles } from "./marker-files.ts";
 import { WriteConflict, WriteTransaction } from "./transaction.ts";
@@ -302,8 +313,7 @@ async function completeWrite(
   });
   await transaction.complete(
     {
-      check: (now) =>
-        checkConflicts(context, runner, transaction.timeline, now, footprint, signal),
+      check: (now) => checkConflicts(context, runner, transaction.timeline, now, footprint, signal),
       content: async () => metadata,
     },
     signal,

@@ -121,7 +121,7 @@ def encode_value(kind, value):
     if kind in ("float", "double"):
         return encode_float(value)
     if kind.startswith("decimal"):
-        return str(value.normalize())
+        return format(value, "f")
     if kind == "binary":
         return base64.b64encode(bytes(value)).decode()
     return value

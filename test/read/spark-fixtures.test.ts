@@ -1,0 +1,247 @@
+// Tables that Spark wrote, read by us with Node alone: every fixture gives the rows that Spark itself
+// exported, and where the version allows it the next write goes on from there.
+
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import {
+  type ExpectationKind,
+  extractTableFixture,
+  listTableFixtures,
+  loadExpectation,
+  type TableExpectation,
+} from "../../fixtures/tables/table-fixtures.ts";
+import { HudiTable, type Scan, type TableOptions } from "../../src/index.ts";
+import { canonicalRows, type EngineRow } from "../engines/support/engine-rows.ts";
+import { collectEngineRows, toLakeRow } from "../engines/support/lake-rows.ts";
+
+const NAMES = await listTableFixtures();
+const KINDS: readonly ExpectationKind[] = ["snapshot", "as-of", "incremental"];
+/** An expired write is one that is a moment old. */
+const IMPATIENT: TableOptions = {
+  write: { heartbeat: { intervalMs: 60_000, expireMs: 120_000, expireWithoutHeartbeatMs: 1 } },
+};
+
+let directory: string;
+const paths = new Map<string, string>();
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "hudi-lake-fixtures-"));
+  for (const name of NAMES) {
+    paths.set(name, await extractTableFixture(name, join(directory, "read")));
+  }
+});
+
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+/** A copy of a fixture that a test may write to. */
+function copyFixture(name: string): Promise<string> {
+  return mkdtemp(join(directory, "write-")).then((into) => extractTableFixture(name, into));
+}
+
+function columnsOf(expected: TableExpectation): string[] {
+  return expected.columns.map(({ name }) => name);
+}
+
+function completionOf(expected: TableExpectation, instant: string | undefined): string {
+  const found = expected.instants.find(({ requested }) => requested === instant);
+  return found?.completion ?? "";
+}
+
+/** The read that an expectation describes; incremental ranges are completion times where there are any. */
+function startRead(table: HudiTable, kind: ExpectationKind, expected: TableExpectation): Scan<object> {
+  const columns = columnsOf(expected);
+  if (kind === "snapshot") return table.read({ columns });
+  if (kind === "as-of") return table.read({ columns, asOf: expected.asOf });
+  const after = completionOf(expected, expected.begin);
+  return table.incremental({ columns, after, upTo: completionOf(expected, expected.end) });
+}
+
+/** The rows without the meta columns, as the API takes them. */
+function dataRows(rows: readonly EngineRow[]): EngineRow[] {
+  return rows.map((row) =>
+    Object.fromEntries(Object.entries(row).filter(([name]) => !name.startsWith("_hoodie_"))),
+  );
+}
+
+/**
+ * The rows of a scan as Spark shows them: it takes the partition column from the path, where an
+ * empty text and a null are one folder. We give what the file holds.
+ */
+async function collectAsSpark(scan: Scan<object>): Promise<EngineRow[]> {
+  const rows = await collectEngineRows(scan);
+  return rows.map((row) => (row.region === "" ? { ...row, region: null } : row));
+}
+
+function readData(table: HudiTable): Promise<EngineRow[]> {
+  return collectAsSpark(table.read());
+}
+
+test("there are fixtures of versions 6, 8 and 9", () => {
+  for (const version of ["v6", "v8", "v9"]) {
+    expect(NAMES.filter((name) => name.startsWith(version)).length).toBeGreaterThan(1);
+  }
+});
+
+describe.each(NAMES)("%s", (name) => {
+  test.each(KINDS)("%s gives the rows that Spark exported, meta columns included", async (kind) => {
+    const expected = await loadExpectation(name, kind);
+    expect(expected.rows.length).toBeGreaterThan(0);
+    await using table = await HudiTable.open(paths.get(name) as string);
+    const rows = await collectAsSpark(startRead(table, kind, expected));
+    expect(canonicalRows(rows)).toEqual(canonicalRows(expected.rows));
+  });
+
+  test("Arrow batches hold as many rows, and the schema has the columns that Spark sees", async () => {
+    const expected = await loadExpectation(name);
+    await using table = await HudiTable.open(paths.get(name) as string);
+    let rowCount = 0;
+    for await (const batch of table.read().batches()) rowCount += batch.numRows;
+    expect(rowCount).toBe(expected.rows.length);
+    const { fields } = await table.schema();
+    const names = columnsOf(expected).filter((column) => !column.startsWith("_hoodie_"));
+    // Spark puts the partition column last, wherever it is in the table.
+    expect(fields.map((field) => field.name).sort()).toEqual(names.sort());
+  });
+
+  test("versions 8 and 9 are not written", async () => {
+    await using table = await HudiTable.open(paths.get(name) as string);
+    if (table.config.version === 6) return;
+    await expect(table.upsert([])).rejects.toMatchObject({ code: "UNSUPPORTED" });
+  });
+});
+
+const WRITABLE = NAMES.filter((name) => name.startsWith("v6_") && !name.includes("metadatatable"));
+
+describe.each(WRITABLE)("writing goes on in %s", (name) => {
+  test("an update, a delete and an insert land beside the rows of Spark", async () => {
+    const path = await copyFixture(name);
+    const expected = dataRows((await loadExpectation(name)).rows);
+    await using table = await HudiTable.open(path, IMPATIENT);
+    const schema = await table.schema();
+    const [first, second, ...rest] = expected as [EngineRow, EngineRow, ...EngineRow[]];
+    const newer = { at: 1_000_000n, small: 4711 };
+    const updated = { ...first, ...newer };
+    const inserted = { ...first, id: "inserted", ...newer };
+    await table.upsert([updated, inserted].map((row) => toLakeRow(row, schema)));
+    await table.delete([toLakeRow({ id: second.id ?? "", region: second.region ?? null }, schema)]);
+    const rows = await readData(table);
+    expect(canonicalRows(rows)).toEqual(canonicalRows([updated, inserted, ...rest]));
+  });
+
+  test("an older version of a row does not replace the one of Spark", async () => {
+    const path = await copyFixture(name);
+    const expected = dataRows((await loadExpectation(name)).rows);
+    await using table = await HudiTable.open(path, IMPATIENT);
+    const schema = await table.schema();
+    const stale = expected.map((row) => ({ ...row, at: 0n, small: 4711 }));
+    await table.upsert(stale.map((row) => toLakeRow(row, schema)));
+    expect(canonicalRows(await readData(table))).toEqual(canonicalRows(expected));
+  });
+});
+
+describe.each(NAMES.filter((name) => name.includes("killed")))("%s", (name) => {
+  const pendingOf = async (table: HudiTable): Promise<string[]> =>
+    (await table.timeline()).filter(({ state }) => state !== "completed").map(({ time }) => time);
+  const filesOf = async (path: string, instant: string): Promise<string[]> => {
+    const entries = await readdir(path, { recursive: true });
+    return entries.filter((entry) => entry.includes(instant) && !entry.endsWith(".crc"));
+  };
+
+  test("a living writer is left alone: the pending write stays while it may be alive", async () => {
+    const path = await copyFixture(name);
+    await using table = await HudiTable.open(path);
+    const [pending] = await pendingOf(table);
+    await table.delete([{ id: "no such key", region: "north" }]);
+    expect(await pendingOf(table)).toEqual([pending]);
+    expect((await filesOf(path, pending as string)).length).toBeGreaterThan(2);
+  });
+
+  test("the next write rolls the dead one back, data files, markers and all", async () => {
+    const path = await copyFixture(name);
+    const expected = dataRows((await loadExpectation(name)).rows);
+    await using table = await HudiTable.open(path, IMPATIENT);
+    const schema = await table.schema();
+    const [pending] = await pendingOf(table);
+    expect(pending).toBeDefined();
+    const row = { ...(expected[0] as EngineRow), id: "after the crash", region: "west" };
+    await table.upsert([toLakeRow(row, schema)]);
+    expect(await pendingOf(table)).toEqual([]);
+    expect(await filesOf(path, pending as string)).toEqual([]);
+    const rollbacks = (await table.timeline()).filter(({ action }) => action === "rollback");
+    expect(rollbacks.map(({ state }) => state)).toEqual(["completed"]);
+    expect(canonicalRows(await readData(table))).toEqual(canonicalRows([...expected, row]));
+  });
+});
+
+describe.each(NAMES.filter((name) => name.startsWith("v6_") && name.includes("metadatatable")))(
+  "%s",
+  (name) => {
+    test("is not written while its metadata table stands", async () => {
+      const path = await copyFixture(name);
+      await using table = await HudiTable.open(path);
+      const failed = table.delete([{ id: "k1", region: "north" }]);
+      await expect(failed).rejects.toMatchObject({ code: "UNSUPPORTED" });
+      await expect(failed).rejects.toThrow(/metadataTable: "drop"/);
+    });
+
+    test("is written once the metadata table is dropped", async () => {
+      const path = await copyFixture(name);
+      const expected = dataRows((await loadExpectation(name)).rows);
+      await using table = await HudiTable.open(path, { metadataTable: "drop" });
+      const schema = await table.schema();
+      const row = { ...(expected[0] as EngineRow), id: "without metadata table" };
+      await table.upsert([toLakeRow(row, schema)]);
+      expect(canonicalRows(await readData(table))).toEqual(canonicalRows([...expected, row]));
+      const left = await readdir(join(path, ".hoodie", "metadata"), {
+        recursive: true,
+        withFileTypes: true,
+      }).catch(() => []);
+      expect(left.filter((entry) => entry.isFile())).toEqual([]);
+    });
+  },
+);
+
+describe("a timeline in the zone of its writers", () => {
+  const name = "v6_cow_hivestyle_losangeles_8i3u1d";
+  const zone = process.env.TZ;
+  beforeAll(() => {
+    process.env.TZ = "America/Los_Angeles";
+  });
+  afterAll(() => {
+    if (zone === undefined) delete process.env.TZ;
+    else process.env.TZ = zone;
+  });
+
+  /** The moment that digits mean in Los Angeles, found without the code under test. */
+  function momentOf(instant: string): Date {
+    const part = (from: number, to: number): number => Number(instant.slice(from, to));
+    return new Date(
+      ...([part(0, 4), part(4, 6) - 1, part(6, 8), part(8, 10), part(10, 12)] as const),
+      ...([part(12, 14), part(14, 17)] as const),
+    );
+  }
+
+  test("a Date as of which is read means the wall clock of the zone", async () => {
+    const expected = await loadExpectation(name, "as-of");
+    await using table = await HudiTable.open(paths.get(name) as string);
+    expect(table.config.timelineZone).toBe("LOCAL");
+    const asOf = momentOf(expected.asOf as string);
+    const rows = await collectEngineRows(table.read({ columns: columnsOf(expected), asOf }));
+    expect(canonicalRows(rows)).toEqual(canonicalRows(expected.rows));
+    const before = new Date(asOf.getTime() - 1);
+    const none = await collectEngineRows(table.read({ asOf: before }));
+    expect(canonicalRows(none)).not.toEqual(canonicalRows(dataRows(expected.rows)));
+  });
+
+  test("the instant of the next commit is the wall clock of the zone", async () => {
+    await using table = await HudiTable.open(await copyFixture(name));
+    const { instant } = await table.delete([{ id: "no such key", region: "north" }]);
+    const newest = (await loadExpectation(name)).instants.at(-1)?.requested ?? "";
+    expect(instant > newest).toBe(true);
+    const aheadMs = Math.abs(momentOf(instant).getTime() - Date.now());
+    expect(aheadMs < 60_000 || instant === String(BigInt(newest) + 1n)).toBe(true);
+  });
+});
