@@ -1,5 +1,5 @@
 // One write on the timeline: begin, start, complete, or give up. The only way to a completed commit.
-// Rules: spec/protocol/commit.md, TX-1 to TX-14.
+// Rules: spec/protocol/commit.md, TX-1 to TX-15.
 import { HudiError } from "../errors.ts";
 import { parseTableConfig } from "../layout/table-config.ts";
 import { heartbeatPath, PROPERTIES_PATH } from "../layout/table-paths.ts";
@@ -91,7 +91,7 @@ export class WriteTransaction {
         }
         const timeline = await loadActiveTimeline(context, signal);
         const transaction = new WriteTransaction(context, settings, instant, timeline, heartbeat);
-        if (isOvertaken(timeline, time)) {
+        if (isOvertaken(timeline, instant)) {
           await transaction.abandon();
           seen = timeline;
           continue;
@@ -226,7 +226,14 @@ export class WriteTransaction {
   }
 }
 
-/** Whether a greater instant has completed, so that this one would change the past. */
-function isOvertaken(timeline: ActiveTimeline, time: string): boolean {
-  return timeline.instants.some((instant) => instant.state === "completed" && instant.time > time);
+/**
+ * Whether a greater instant has completed, so that this one would change the past, or another action
+ * has taken the same time.
+ */
+function isOvertaken(timeline: ActiveTimeline, own: Instant): boolean {
+  return timeline.instants.some((instant) =>
+    instant.time === own.time
+      ? instant.action !== own.action
+      : instant.state === "completed" && instant.time > own.time,
+  );
 }

@@ -252,6 +252,12 @@ describe("files that are something else", () => {
     },
   );
 
+  test("two records of the right kind are refused (AP-8)", () => {
+    const one = loadFixture("v6", ".compaction.requested");
+    const block = one.subarray(one.indexOf(syncOf(one)) + 16);
+    expect(() => decodeCompactionPlan(Buffer.concat([one, block]), "p/1.x")).toThrow(refusal);
+  });
+
   test("a plan with a field of another type is refused by file and field (AP-8)", async () => {
     const schema = {
       type: "record",

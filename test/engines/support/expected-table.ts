@@ -1,0 +1,105 @@
+// What a table must hold after a list of writes: the rules of the writes over a plain map, with
+// nothing of the library in it.
+
+import type { EngineRow, EngineValue } from "./engine-rows.ts";
+
+/** One change as `apply` takes it, its rows in the form of the engine drivers. */
+export interface ExpectedChange {
+  readonly op: "insert" | "update" | "delete";
+  readonly key: EngineRow;
+  readonly before?: EngineRow;
+  readonly after?: EngineRow;
+}
+
+/** One write call. */
+export type WriteStep =
+  | { readonly kind: "insert" | "bulkInsert" | "upsert"; readonly rows: readonly EngineRow[] }
+  | { readonly kind: "delete"; readonly keys: readonly EngineRow[] }
+  | { readonly kind: "apply"; readonly changes: readonly ExpectedChange[] };
+
+/** Which columns decide where a row belongs and which version of it wins. */
+export interface ExpectedTableOptions {
+  readonly key: string;
+  readonly partition?: string | undefined;
+  readonly ordering?: string | undefined;
+}
+
+/** The rows of a table by partition and key. */
+export class ExpectedTable {
+  readonly #options: ExpectedTableOptions;
+  readonly #rows: Map<string, EngineRow> = new Map();
+
+  constructor(options: ExpectedTableOptions) {
+    this.#options = options;
+  }
+
+  /** The rows as they are now. */
+  get rows(): EngineRow[] {
+    return [...this.#rows.values()];
+  }
+
+  /** Carries one write out. */
+  write(step: WriteStep): void {
+    switch (step.kind) {
+      case "insert":
+      case "bulkInsert":
+        for (const row of step.rows) this.#insert(row);
+        break;
+      case "upsert":
+        for (const row of step.rows) this.#put(row);
+        break;
+      case "delete":
+        for (const key of step.keys) this.#rows.delete(this.#place(key));
+        break;
+      case "apply":
+        for (const change of step.changes) this.#apply(change);
+    }
+  }
+
+  /** Writes are not looked up by an insert: here every key of one is new. */
+  #insert(row: EngineRow): void {
+    const place = this.#place(row);
+    if (this.#rows.has(place)) throw new Error(`key ${place} is inserted twice`);
+    this.#rows.set(place, row);
+  }
+
+  #put(row: EngineRow): void {
+    if (this.#isNewest(row)) this.#rows.set(this.#place(row), row);
+  }
+
+  #apply({ op, key, before, after }: ExpectedChange): void {
+    if (op === "delete") {
+      const row = { ...before, ...key };
+      if (this.#isNewest(row)) this.#rows.delete(this.#place(row));
+      return;
+    }
+    if (after === undefined) throw new Error(`a change of ${op} has no row`);
+    const { partition } = this.#options;
+    if (partition !== undefined && before !== undefined && before[partition] !== after[partition]) {
+      const left = { ...after, [partition]: before[partition] ?? null };
+      if (this.#isNewest(left)) this.#rows.delete(this.#place(left));
+    }
+    this.#put(after);
+  }
+
+  /** An equal ordering value replaces; a row that is gone has none. */
+  #isNewest(row: EngineRow): boolean {
+    const { ordering } = this.#options;
+    const stored = this.#rows.get(this.#place(row));
+    const value = ordering === undefined ? undefined : row[ordering];
+    if (stored === undefined || ordering === undefined || value === undefined) return true;
+    return !isGreater(stored[ordering] ?? null, value);
+  }
+
+  #place(row: EngineRow): string {
+    const { key, partition } = this.#options;
+    // An empty partition value and a null are one folder.
+    const folder = partition === undefined ? "" : (row[partition] ?? "");
+    return JSON.stringify([String(folder), String(row[key])]);
+  }
+}
+
+function isGreater(a: EngineValue, b: EngineValue): boolean {
+  if (a === null || b === null) return false;
+  return a > b;
+}
