@@ -1,6 +1,6 @@
 // HudiTable, the facade: opens a table and hands each call to one function of a layer below.
 import type { FileSlice } from "./file-group/file-slice.ts";
-import { loadFileSystemView } from "./file-group/file-system-view.ts";
+import { loadCommitMetadata, loadFileSystemView } from "./file-group/file-system-view.ts";
 import { loadTableSchema } from "./file-group/table-schema.ts";
 import { createTaskRunner, type TaskRunner, type WorkerOptions } from "./file-group/task-runner.ts";
 import type { TableSchema } from "./format/schema.ts";
@@ -20,6 +20,7 @@ import { openStorage, type StorageSettings } from "./storage/open-storage.ts";
 import { withReadCache } from "./storage/read-cache.ts";
 import type { Storage } from "./storage/storage.ts";
 import { type ActiveTimeline, loadActiveTimeline } from "./timeline/active-timeline.ts";
+import type { CommitMetadata } from "./timeline/commit-metadata.ts";
 import type { Instant } from "./timeline/instant.ts";
 import { parseAsOf } from "./timeline/instant-time.ts";
 import type { TableContext } from "./timeline/table-context.ts";
@@ -211,6 +212,11 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
   async timeline(options: Abortable = {}): Promise<readonly Instant[]> {
     const timeline: ActiveTimeline = await loadActiveTimeline(this.#context, options.signal);
     return timeline.instants;
+  }
+
+  /** What a completed write of the timeline did, by partition and file group. */
+  commitMetadata(instant: Instant, options: Abortable = {}): Promise<CommitMetadata> {
+    return loadCommitMetadata(this.#context, instant, options.signal);
   }
 
   /** The latest file slice of each file group. */

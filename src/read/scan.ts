@@ -2,9 +2,10 @@
 import type { RecordBatch } from "apache-arrow";
 import type { ColumnBatch } from "../format/column-batch.ts";
 import { batchRows } from "../format/row-batch.ts";
+import type { TableSchema } from "../format/schema.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { ReadPlan } from "./read-plan.ts";
-import { scanSlices } from "./slice-scan.ts";
+import { scanSchema, scanSlices } from "./slice-scan.ts";
 
 /** A lazy result: rows when iterated, or Arrow record batches. Iterating again reads the same instant. */
 export interface Scan<T> extends AsyncIterable<T> {
@@ -49,6 +50,11 @@ export class PlannedScan<T> implements Scan<T> {
       for (const row of batchRows(batch)) rows.push(row as T);
     }
     return rows;
+  }
+
+  /** The columns of the result, in order. */
+  get schema(): Promise<TableSchema> {
+    return this.#load().then((plan) => scanSchema(plan.schema, plan.columns));
   }
 
   /** The batches as this library holds them. */

@@ -141,7 +141,7 @@ describe("values in other forms (PQ-6)", () => {
     const bytes = craftFile({ name: "n", physicalType: PHYSICAL.int32, repetition: optional }, ints([-7, null, 9]));
     expect(await readColumn(bytes, field("n", "int"))).toEqual([-7, null, 9]);
     expect(await readColumn(bytes, field("n", "long"))).toEqual([-7n, null, 9n]);
-    expect(await readColumn(bytes, field("n", "double"))).toEqual([-7, Number.NaN, 9].map((v) => (v === v ? v : null)));
+    expect(await readColumn(bytes, field("n", "double"))).toEqual([-7, null, 9]);
     const wide = craftFile({ name: "n", physicalType: PHYSICAL.int64, repetition: optional }, longs([2n ** 60n]));
     expect(await readColumn(wide, field("n", "double"))).toEqual([2 ** 60]);
     const refusal = await readColumn(wide, field("n", "int")).catch((error: unknown) => error);

@@ -41,7 +41,11 @@ spark = None
 def start(jar, master, time_zone, heap, conf):
     """Starts the JVM; nothing listens beyond the loopback interface."""
     global spark
-    jvm_options = ["-Duser.timezone=" + time_zone] if time_zone else []
+    scratch = os.path.join(os.getcwd(), "tmp")
+    os.makedirs(scratch)
+    jvm_options = ["-Djava.io.tmpdir=" + scratch]
+    if time_zone:
+        jvm_options.append("-Duser.timezone=" + time_zone)
     builder = (
         SparkSession.builder.master(master)
         .appName("hudi-lake")
