@@ -2,7 +2,7 @@
 // Three-valued as in SQL: a comparison with null is unknown, and only true rows are kept.
 // Rules: spec/format/predicates.md, PR-1 to PR-5.
 import { HudiError } from "../errors.ts";
-import { createOrderingComparator } from "../file-group/record-merger.ts";
+import { createOrderingComparator, type OrderingComparator } from "../file-group/record-merger.ts";
 import { type Column, type ColumnBatch, isPresent, requireColumn } from "../format/column-batch.ts";
 import { createColumnBuilder } from "../format/column-builder.ts";
 import { type Field, requireField, type TableSchema } from "../format/schema.ts";
@@ -221,13 +221,13 @@ function bindCompare(field: Field, operator: CompareOperator, value: unknown): B
     const known = bounds(field.name);
     if (!known) return true;
     if (!known.extremes) return false;
-    const compare = createOrderingComparator(known.extremes, literal);
+    const compare = createFilterComparator(known.extremes, literal);
     return may(compare(0, 0), compare(1, 0));
   };
   return {
     evaluate(batch) {
       const column = requireColumn(batch, field.name);
-      const compare = createOrderingComparator(column, literal);
+      const compare = createFilterComparator(column, literal);
       const truth = new Uint8Array(batch.rowCount);
       for (let row = 0; row < truth.length; row += 1) {
         truth[row] = isPresent(column, row) ? (holds(compare(row, 0)) ? TRUE : FALSE) : UNKNOWN;
@@ -236,6 +236,20 @@ function bindCompare(field: Field, operator: CompareOperator, value: unknown): B
     },
     mayMatch: (bounds) => range(bounds, RANGE_TESTS[operator]),
     mayFail: (bounds) => range(bounds, RANGE_TESTS[OPPOSITE[operator]]),
+  };
+}
+
+/** Filters take -0 and 0 for equal, as SQL does; NaN is equal to itself and the greatest. */
+function createFilterComparator(stored: Column, literal: Column): OrderingComparator {
+  if (stored.layout !== "float64" || literal.layout !== "float64") {
+    return createOrderingComparator(stored, literal);
+  }
+  const [a, b] = [stored.values, literal.values];
+  return (x, y) => {
+    const [left, right] = [a[x] as number, b[y] as number];
+    if (left < right) return -1;
+    if (left > right) return 1;
+    return Number(Number.isNaN(left)) - Number(Number.isNaN(right));
   };
 }
 

@@ -87,7 +87,9 @@ function chunkBounds(
   const mayHoldNulls = nullCount !== 0;
   if (nullCount === rowCount) return { extremes: undefined, mayHoldNulls };
   if (min === undefined || max === undefined) return undefined;
-  return { extremes: storedColumn(field.type, [min, max]), mayHoldNulls };
+  // Bounds of doubles leave NaN out, which is greater than any of them.
+  const greatest = field.type.kind === "double" ? Number.NaN : max;
+  return { extremes: storedColumn(field.type, [min, greatest]), mayHoldNulls };
 }
 
 /** A field of the table or a meta field, by name. */

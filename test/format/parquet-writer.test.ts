@@ -4,8 +4,10 @@ import { parquetMetadata } from "hyparquet";
 import { describe, expect, test } from "vitest";
 import type { ColumnBatch } from "../../src/format/column-batch.ts";
 import { CREATED_BY, openParquetWriter } from "../../src/format/open-parquet-writer.ts";
+import { ChunkDecoder } from "../../src/format/parquet-chunk-decoder.ts";
 import { encodeColumnChunk } from "../../src/format/parquet-chunk-encoder.ts";
 import { CODEC } from "../../src/format/parquet-codes.ts";
+import { encodeFieldElement } from "../../src/format/parquet-column-type.ts";
 import { walkPages } from "../../src/format/parquet-page.ts";
 import { openParquetFile } from "../../src/format/parquet-reader.ts";
 import { parquetWasmMemoryBytes } from "../../src/format/parquet-wasm-instance.ts";
@@ -18,6 +20,7 @@ import {
   field,
   memorySource,
   type Value,
+  valuesOf,
   writeFile,
 } from "./parquet-samples.ts";
 
@@ -64,20 +67,31 @@ describe("row groups (PQ-8)", () => {
     expect(parquetWasmMemoryBytes()).toBeLessThan(16 * 1024 * 1024);
   });
 
-  test("of a large column are encoded in parts, to the same values", async () => {
-    for (const [type, values] of [
-      [{ kind: "string" }, longs(5000).map((value) => "x".repeat(Number(value) % 300))],
-      [{ kind: "long" }, longs(5000)],
-      [{ kind: "boolean" }, longs(5000).map((value) => (value as bigint) % 3n === 0n)],
-    ] as const) {
-      const column = columnOf(type, values);
+  test("of a large column are encoded and decoded in parts, to the same values", () => {
+    const numbers = longs(5000) as bigint[];
+    const samples: [Parameters<typeof field>[1], Value[]][] = [
+      ["string", numbers.map((value) => "x".repeat(Number(value) % 300))],
+      ["long", numbers],
+      [[20, 3], numbers],
+      ["boolean", numbers.map((value) => value % 3n === 0n)],
+    ];
+    for (const [type, values] of samples) {
+      const asked = field("c", type, true);
+      const column = columnOf(asked.type, [...values.slice(0, 4999), null]);
       const slices = [0, 1001, 4000].map((from, index, all) => ({ column, from, to: all[index + 1] ?? 5000 }));
-      const options = { isNullable: false, codec: CODEC.none, hasDictionary: true };
+      const options = { isNullable: true, codec: CODEC.none, hasDictionary: true };
       const chunk = encodeColumnChunk(slices, options, 10_000);
       const pages = walkPages(chunk.bytes, 5000, CODEC.none);
-      expect(pages.length).toBeGreaterThan(type.kind === "boolean" ? 1 : 4);
+      expect(pages.length).toBeGreaterThan(3);
       const sum = pages.reduce((total, page) => total + page.uncompressedBytes + page.bodyStart - page.start, 0);
       expect(chunk.uncompressedBytes).toBe(sum);
+      const stored = { bytes: chunk.bytes, codec: CODEC.none, rowCount: 5000, element: encodeFieldElement(asked) };
+      const decoder = new ChunkDecoder(stored, asked);
+      for (const [from, to] of [[0, 5000], [999, 4321], [4999, 5000], [70, 70]] as const) {
+        const expected = valuesOf(column).slice(from, to);
+        expect(valuesOf(decoder.decode(from, to, 10_000))).toEqual(expected);
+        expect(valuesOf(decoder.decode(from, to))).toEqual(expected);
+      }
     }
   });
 });

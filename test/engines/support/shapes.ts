@@ -1,0 +1,386 @@
+// The shapes of the matrix: tables that differ in partitioning, types, codec, index, sizes and
+// history, each as a definition and a list of writes. What they must hold follows from the writes.
+
+import type { Fields, TableDefinition, WriteSettings } from "../../../src/index.ts";
+import { EDGE_FIELDS, makeEdgeRow } from "./edge-rows.ts";
+import type { EngineRow, EngineValue } from "./engine-rows.ts";
+import { ExpectedTable, type WriteStep } from "./expected-table.ts";
+
+/** One shape. */
+export interface Shape {
+  readonly name: string;
+  readonly definition: TableDefinition;
+  readonly write: Partial<WriteSettings>;
+  readonly steps: readonly WriteStep[];
+  /** Core shapes are run in a second time zone as well. */
+  readonly isCore: boolean;
+  /** Settings that Spark needs to read the values at all; the matrix tells of them. */
+  readonly sparkSettings: Readonly<Record<string, string>>;
+}
+
+type MakeRow = (index: number, at: bigint, change?: EngineRow) => EngineRow;
+
+/** Hudi sizes a bloom filter for 60,000 keys, which makes a footer of 430 KB. */
+const SMALL_BLOOM = { entries: 1_000, falsePositiveRate: 1e-9, maxEntries: 100_000 };
+
+function range<T>(from: number, to: number, make: (index: number) => T): T[] {
+  return Array.from({ length: to - from }, (_, offset) => make(from + offset));
+}
+
+/** Five commits: inserts, updates beside a stale row and inserts into small files, deletes, changes. */
+function manyCommits(make: MakeRow): WriteStep[] {
+  return [
+    { kind: "upsert", rows: range(0, 20, (index) => make(index, 100n)) },
+    {
+      kind: "upsert",
+      rows: [
+        ...range(5, 15, (index) => make(index, 200n, { note: "updated" })),
+        make(0, 50n, { note: "stale, must not be seen" }),
+        ...range(20, 30, (index) => make(index, 200n)),
+      ],
+    },
+    { kind: "delete", keys: [3, 12, 25].map((index) => make(index, 0n)) },
+    changesStep(make),
+    { kind: "upsert", rows: [make(3, 10n, { note: "back, older than it was" })] },
+  ];
+}
+
+function changesStep(make: MakeRow): WriteStep {
+  const keyOf = ({ id }: EngineRow): EngineRow => ({ id: id ?? null });
+  const [first, gone, kept, added] = [make(1, 100n), make(2, 100n), make(4, 100n), make(30, 300n)];
+  const updated = make(1, 300n, { note: "changed", price: "1.00" });
+  return {
+    kind: "apply",
+    changes: [
+      { op: "insert", key: keyOf(added), after: added },
+      { op: "update", key: keyOf(first), before: first, after: updated },
+      { op: "delete", key: keyOf(gone), before: gone },
+      { op: "delete", key: keyOf(kept), before: { ...kept, at: 1n } },
+    ],
+  };
+}
+
+/** Spreads rows over the values of a partition column. */
+function partitioned(column: string, values: readonly EngineValue[]): MakeRow {
+  return (index, at, change = {}) =>
+    makeEdgeRow(index, at, { [column]: values[index % values.length] ?? null, ...change });
+}
+
+interface ShapeParts extends Partial<Omit<Shape, "definition" | "steps">> {
+  readonly name: string;
+  readonly fields?: Fields;
+  readonly table?: Partial<TableDefinition>;
+  readonly steps: readonly WriteStep[];
+}
+
+function shape(parts: ShapeParts): Shape {
+  const { name, fields = EDGE_FIELDS, table, steps } = parts;
+  return {
+    name,
+    definition: {
+      name,
+      type: "copy-on-write",
+      fields,
+      recordKey: "id",
+      orderingField: "at",
+      ...table,
+    },
+    write: { bloom: SMALL_BLOOM, ...parts.write },
+    steps,
+    isCore: parts.isCore ?? false,
+    sparkSettings: parts.sparkSettings ?? {},
+  };
+}
+
+const REGIONS = ["north", "us west", "ü é", null];
+const HOSTILE_REGIONS = ["x/y", "a=b%c", "q:\"'*?", "north", "100%25", null, ""];
+const DAYS = ["2024-02-29", "1969-12-31", "9999-12-31", null];
+const BY_REGION = { partitionBy: "region" };
+
+const PARTITIONING: readonly Shape[] = [
+  shape({ name: "nonpartitioned", isCore: true, steps: manyCommits(makeEdgeRow) }),
+  shape({
+    name: "hive_style",
+    isCore: true,
+    table: { ...BY_REGION, hiveStyle: true },
+    steps: manyCommits(partitioned("region", REGIONS)),
+  }),
+  shape({
+    name: "plain_folders",
+    table: BY_REGION,
+    steps: manyCommits(partitioned("region", REGIONS)),
+  }),
+  shape({
+    name: "hive_style_url_encoded",
+    table: { ...BY_REGION, hiveStyle: true, urlEncode: true },
+    steps: manyCommits(partitioned("region", HOSTILE_REGIONS)),
+  }),
+  shape({
+    name: "plain_url_encoded",
+    table: { ...BY_REGION, urlEncode: true },
+    steps: manyCommits(partitioned("region", HOSTILE_REGIONS)),
+  }),
+  shape({
+    name: "partitioned_by_date",
+    isCore: true,
+    table: { partitionBy: "day", hiveStyle: true },
+    steps: manyCommits(partitioned("day", DAYS)),
+  }),
+  shape({
+    name: "plain_date_folders",
+    table: { partitionBy: "day" },
+    steps: manyCommits(partitioned("day", DAYS)),
+  }),
+  shape({
+    name: "partitioned_by_int",
+    table: { partitionBy: "small", hiveStyle: true },
+    steps: manyCommits(partitioned("small", [0, -1, 2147483647, null])),
+  }),
+];
+
+const CODECS = ["zstd", "gzip", "uncompressed"] as const;
+const CODEC_SHAPES: readonly Shape[] = CODECS.map((codec) =>
+  shape({ name: `codec_${codec}`, write: { codec }, steps: manyCommits(makeEdgeRow) }),
+);
+
+const DECIMAL_FIELDS: Fields = {
+  id: "string",
+  at: "decimal(12,3)",
+  digit: "decimal(1,0)?",
+  share: "decimal(4,4)?",
+  price: "decimal(9,2)",
+  sum: "decimal(10,2)?",
+  exact: "decimal(18,6)?",
+  whole: "decimal(19,0)?",
+  wide: "decimal(38,10)",
+  widest: "decimal(38,38)?",
+};
+
+function makeDecimalRow(index: number, version: bigint): EngineRow {
+  const sign = index % 2 === 0 ? "" : "-";
+  const sparse = index % 5 === 4;
+  return {
+    id: `key ${index}`,
+    at: `${version}.250`,
+    digit: sparse ? null : `${sign}${(index % 9) + 1}`,
+    share: sparse ? null : `${sign}0.${String(index + 1).padStart(4, "0")}`,
+    price: `${sign}1234567.${String(index % 100).padStart(2, "0")}`,
+    sum: sparse ? null : `${sign}98765432.10`,
+    exact: sparse ? null : `${sign}123456789012.000001`,
+    whole: sparse ? null : `${sign}9999999999999999999`,
+    wide: `${sign}1234567890123456789012345678.000000000${index % 9}`,
+    widest: sparse ? null : `${sign}0.${"1".padStart(38, "0")}`,
+  };
+}
+
+const REQUIRED_FIELDS: Fields = {
+  id: "string",
+  at: "timestamp-micros",
+  flag: "boolean",
+  small: "int",
+  big: "long",
+  ratio: "double",
+  day: "date",
+  moment: "timestamp-micros",
+  price: "decimal(10,2)",
+  note: "string",
+};
+
+function makeRequiredRow(index: number, version: bigint): EngineRow {
+  const { flag, small, big, ratio, day, moment, price, note, id } = makeEdgeRow(index, 0n);
+  return {
+    id: id ?? null,
+    at: 1_700_000_000_000_000n + version,
+    flag: flag ?? false,
+    small: small ?? 1,
+    big: big ?? 1n,
+    ratio: ratio ?? 1,
+    day: day ?? "2000-01-01",
+    moment: moment ?? 1n,
+    price: price ?? "1.00",
+    note: note ?? "none",
+  };
+}
+
+/** Two commits of rows that carry no note: inserts, then updates and more inserts. */
+function twoCommits(make: (index: number, version: bigint) => EngineRow): WriteStep[] {
+  return [
+    { kind: "upsert", rows: range(0, 20, (index) => make(index, 1n)) },
+    {
+      kind: "upsert",
+      rows: [...range(10, 30, (index) => make(index, 2n)), make(0, 0n)],
+    },
+    { kind: "delete", keys: range(5, 8, (index) => make(index, 0n)) },
+  ];
+}
+
+function keyShape(type: "int" | "long" | "date" | "timestamp-micros", ids: EngineValue[]): Shape {
+  const make = (index: number, version: bigint): EngineRow => ({
+    id: ids[index] ?? null,
+    at: version,
+    note: `note ${index}`,
+  });
+  return shape({
+    name: `key_${type.replace("-", "_")}`,
+    fields: { id: type, at: "long", note: "string?" },
+    steps: [
+      { kind: "upsert", rows: range(0, ids.length - 1, (index) => make(index, 1n)) },
+      { kind: "upsert", rows: range(1, ids.length, (index) => make(index, 2n)) },
+    ],
+  });
+}
+
+const TYPES: readonly Shape[] = [
+  shape({
+    name: "decimals",
+    isCore: true,
+    fields: DECIMAL_FIELDS,
+    steps: twoCommits(makeDecimalRow),
+  }),
+  shape({
+    name: "required_columns",
+    isCore: true,
+    fields: REQUIRED_FIELDS,
+    steps: twoCommits(makeRequiredRow),
+  }),
+  shape({
+    name: "ancient_days",
+    sparkSettings: { "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED" },
+    steps: [
+      {
+        kind: "upsert",
+        rows: [
+          makeEdgeRow(0, 1n, { day: "0001-01-01", moment: -62135596800000000n }),
+          makeEdgeRow(1, 1n, { day: "1582-10-14", moment: -2208988800000001n }),
+          makeEdgeRow(2, 1n, { day: "1582-10-04" }),
+        ],
+      },
+    ],
+  }),
+  keyShape("int", [0, -1, 2147483647, -2147483648, 7]),
+  keyShape("long", [0n, -1n, 9223372036854775807n, -9223372036854775808n, 7n]),
+  keyShape("date", ["1970-01-01", "1969-12-31", "9999-12-31", "2024-02-29", "1900-01-01"]),
+  keyShape("timestamp-micros", [0n, -1n, 1709164800123456n, 253402300799999999n, 1000000n]),
+];
+
+const INDEX_AND_SIZES: readonly Shape[] = [
+  shape({
+    name: "simple_index",
+    table: { index: { kind: "simple" }, ...BY_REGION, hiveStyle: true },
+    steps: manyCommits(partitioned("region", REGIONS)),
+  }),
+  shape({
+    name: "default_bloom",
+    write: { bloom: { entries: 60_000, falsePositiveRate: 1e-9, maxEntries: 100_000 } },
+    steps: manyCommits(makeEdgeRow),
+  }),
+  shape({
+    name: "no_ordering_field",
+    table: { orderingField: undefined },
+    steps: manyCommits(makeEdgeRow).slice(0, 3),
+  }),
+  shape({
+    name: "many_file_groups",
+    table: { ...BY_REGION, hiveStyle: true },
+    write: { bloom: SMALL_BLOOM, maxFileBytes: 4_000 },
+    steps: [
+      ...manyCommits(partitioned("region", REGIONS)),
+      ...range(0, 4, (step): WriteStep => {
+        const make = partitioned("region", REGIONS);
+        const from = 40 + step * 10;
+        return { kind: "upsert", rows: range(from, from + 15, (index) => make(index, BigInt(step))) };
+      }),
+    ],
+  }),
+  shape({
+    name: "bulk_insert_and_insert",
+    table: { ...BY_REGION, hiveStyle: true },
+    steps: [
+      { kind: "bulkInsert", rows: range(0, 20, (i) => partitioned("region", REGIONS)(i, 1n)) },
+      { kind: "insert", rows: range(20, 40, (i) => partitioned("region", REGIONS)(i, 1n)) },
+      { kind: "bulkInsert", rows: range(40, 50, (i) => partitioned("region", REGIONS)(i, 1n)) },
+    ],
+  }),
+  shape({
+    name: "twenty_thousand_rows",
+    steps: [
+      { kind: "bulkInsert", rows: range(0, 20_000, (index) => makeEdgeRow(index + 10, 1n)) },
+      { kind: "upsert", rows: range(0, 300, (index) => makeEdgeRow(10 + index * 67, 2n)) },
+    ],
+  }),
+];
+
+const HISTORY: readonly Shape[] = [
+  shape({ name: "no_commit_yet", steps: [] }),
+  shape({
+    name: "emptied_by_deletes",
+    steps: [
+      { kind: "upsert", rows: range(0, 20, (index) => makeEdgeRow(index, 1n)) },
+      { kind: "delete", keys: range(0, 20, (index) => makeEdgeRow(index, 1n)) },
+    ],
+  }),
+  shape({
+    name: "file_group_without_rows",
+    table: { ...BY_REGION, hiveStyle: true },
+    steps: [
+      { kind: "upsert", rows: range(0, 8, (i) => partitioned("region", REGIONS)(i, 1n)) },
+      { kind: "delete", keys: [0, 4].map((i) => partitioned("region", REGIONS)(i, 1n)) },
+    ],
+  }),
+  shape({
+    name: "rows_return_to_an_emptied_group",
+    steps: [
+      { kind: "upsert", rows: range(0, 5, (index) => makeEdgeRow(index, 1n)) },
+      { kind: "delete", keys: range(0, 5, (index) => makeEdgeRow(index, 1n)) },
+      { kind: "upsert", rows: range(3, 9, (index) => makeEdgeRow(index, 1n)) },
+    ],
+  }),
+  shape({
+    name: "rows_move_to_another_partition",
+    table: { ...BY_REGION, hiveStyle: true },
+    steps: [
+      { kind: "upsert", rows: range(0, 12, (i) => partitioned("region", REGIONS)(i, 1n)) },
+      {
+        kind: "apply",
+        changes: range(0, 6, (index) => {
+          const before = partitioned("region", REGIONS)(index, 1n);
+          const after = { ...before, region: index % 2 === 0 ? "moved" : "north", at: 2n };
+          return { op: "update", key: { id: before.id ?? null }, before, after };
+        }),
+      },
+    ],
+  }),
+  shape({
+    name: "timeline_in_local_zone",
+    isCore: true,
+    table: { ...BY_REGION, hiveStyle: true, timelineZone: "LOCAL" },
+    steps: manyCommits(partitioned("region", REGIONS)),
+  }),
+];
+
+/** Every shape of the matrix. */
+export const SHAPES: readonly Shape[] = [
+  ...PARTITIONING,
+  ...CODEC_SHAPES,
+  ...TYPES,
+  ...INDEX_AND_SIZES,
+  ...HISTORY,
+];
+
+/** A shape by its name. */
+export function requireShape(name: string): Shape {
+  const found = SHAPES.find((one) => one.name === name);
+  if (found) return found;
+  throw new Error(`there is no shape ${name}`);
+}
+
+/** The table that the writes of a shape must leave. */
+export function expectTable({ definition, steps }: Shape): ExpectedTable {
+  const table = new ExpectedTable({
+    key: definition.recordKey,
+    partition: definition.partitionBy,
+    ordering: definition.orderingField,
+  });
+  for (const step of steps) table.write(step);
+  return table;
+}
