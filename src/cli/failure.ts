@@ -60,13 +60,13 @@ interface FailureText {
 
 function describeFailure(error: unknown, signal: AbortSignal): FailureText {
   if (isHudiError(error)) {
-    if (error instanceof UsageError) return { code: "USAGE", message: error.message };
+    if (error instanceof UsageError) return { code: error.code, message: error.message };
     const hasRemedy = error.message.includes("; ");
     const remedy = hasRemedy ? undefined : REMEDIES[error.code];
     return { code: error.code, message: error.message, remedy: remedyOf(error.message) ?? remedy };
   }
   if (signal.aborted) {
-    return { code: "INTERRUPTED", message: "stopped before the end; nothing was committed by this run" };
+    return { code: "INTERRUPTED", message: "stopped before the end" };
   }
   const message = error instanceof Error ? error.message : String(error);
   return { code: "INTERNAL", message, remedy: "a fault of lake itself: --verbose shows where" };

@@ -11,7 +11,7 @@ type Arrow = typeof import("apache-arrow");
 
 /**
  * The batch as a record batch of the `apache-arrow` that `import` finds. Buffers are shared, save
- * those of decimals, which become Decimal128; batches of one schema object share one Arrow schema.
+ * those of decimals, which become Decimal128.
  */
 export async function toArrowBatch(batch: ColumnBatch): Promise<RecordBatch> {
   const arrow = await import("apache-arrow");
@@ -24,17 +24,11 @@ export async function toArrowBatch(batch: ColumnBatch): Promise<RecordBatch> {
   return new arrow.RecordBatch(schema, data);
 }
 
-const schemas = new WeakMap<TableSchema, Schema>();
-
 function toArrowSchema(arrow: Arrow, schema: TableSchema): Schema {
-  const known = schemas.get(schema);
-  if (known) return known;
   const fields = schema.fields.map(
     (field) => new arrow.Field(field.name, toArrowType(arrow, field.type), field.nullable),
   );
-  const made = new arrow.Schema(fields);
-  schemas.set(schema, made);
-  return made;
+  return new arrow.Schema(fields);
 }
 
 function toArrowType(arrow: Arrow, type: ColumnType): DataType {

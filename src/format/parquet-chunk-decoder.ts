@@ -1,7 +1,7 @@
 // Decodes rows of a column chunk: builds a file of just the pages that hold them, lets parquet-wasm
 // read it, and copies the values out. Rules: spec/format/parquet.md, PQ-11.
 import { type ArrowColumn, copyArrowColumn } from "./arrow-ffi.ts";
-import { type Column, repeatBytes } from "./column-batch.ts";
+import { type Column, nullColumn, repeatBytes } from "./column-batch.ts";
 import { concatBatches } from "./column-gather.ts";
 import { CODEC, MAGIC, PAGE, PHYSICAL, REPETITION } from "./parquet-codes.ts";
 import { encodeFooter, type SchemaElement } from "./parquet-footer.ts";
@@ -46,6 +46,7 @@ export class ChunkDecoder {
    * pages are damaged, and `UnfitValueError` for a value that the field cannot hold.
    */
   decode(from: number, to: number, partBytes: number = PART_BYTES): Column {
+    if (from === to) return nullColumn(this.#field.type, 0);
     if (this.#repeated && this.#repeated.length * (to - from) < 0x7fffffff) {
       return repeatBytes(this.#repeated, to - from);
     }

@@ -10,14 +10,20 @@ import {
 } from "./column-builder.ts";
 import type { Field, TableSchema } from "./schema.ts";
 
+/** How messages name a row of a batch. */
+export type RowDescriber = (row: number) => string;
+
 /** Collects rows into one batch. */
 export class RowBatchBuilder {
   readonly #schema: TableSchema;
   readonly #builders: readonly ColumnBuilder[];
   readonly #known: ReadonlySet<string>;
+  readonly #describe: RowDescriber;
   #rowCount = 0;
 
-  constructor(schema: TableSchema) {
+  /** `describe` names a row of the batch in messages; it is asked only when one is refused. */
+  constructor(schema: TableSchema, describe: RowDescriber = (row) => `row ${row}`) {
+    this.#describe = describe;
     this.#schema = schema;
     this.#builders = schema.fields.map(createColumnBuilder);
     this.#known = new Set(schema.fields.map((field) => field.name));
@@ -33,30 +39,30 @@ export class RowBatchBuilder {
   }
 
   /**
-   * Adds a whole row. Throws `INVALID` naming the row (`label`) and the column for an unknown or
-   * missing column and for a value that is not of the column's type; the builder is then spent.
+   * Adds a whole row. Throws `INVALID` naming the row and the column for an unknown or missing
+   * column and for a value that is not of the column's type; the builder is then spent.
    */
-  append(row: unknown, label: string): void {
-    const values = this.#requireRow(row, label);
+  append(row: unknown): void {
+    const values = this.#requireRow(row);
     const { fields } = this.#schema;
     for (let index = 0; index < fields.length; index += 1) {
-      this.#place(index, values[(fields[index] as Field).name], label);
+      this.#place(index, values[(fields[index] as Field).name]);
     }
     this.#rowCount += 1;
   }
 
   /** Adds a row of which only some columns are known; the others are null. */
-  appendPartial(row: unknown, label: string, required: ReadonlySet<string>): void {
-    const values = this.#requireRow(row, label);
+  appendPartial(row: unknown, required: ReadonlySet<string>): void {
+    const values = this.#requireRow(row);
     const { fields } = this.#schema;
     for (let index = 0; index < fields.length; index += 1) {
       const { name } = fields[index] as Field;
       const value = values[name];
       if (value === undefined || (value === null && !required.has(name))) {
-        if (required.has(name)) this.#place(index, value, label);
+        if (required.has(name)) this.#place(index, value);
         (this.#builders[index] as ColumnBuilder).appendNull();
       } else {
-        this.#place(index, value, label);
+        this.#place(index, value);
       }
     }
     this.#rowCount += 1;
@@ -67,27 +73,34 @@ export class RowBatchBuilder {
     return { schema: this.#schema, rowCount: this.#rowCount, columns };
   }
 
-  #requireRow(row: unknown, label: string): Record<string, unknown> {
+  #requireRow(row: unknown): Record<string, unknown> {
     if (typeof row !== "object" || row === null || Array.isArray(row)) {
-      throw new HudiError("INVALID", `cannot use ${label}: found no object, expected a row`);
+      throw new HudiError(
+        "INVALID",
+        `cannot use ${this.#describe(this.#rowCount)}: found no object, expected a row`,
+      );
     }
     for (const name in row) {
       if (!this.#known.has(name)) {
         throw new HudiError(
           "INVALID",
-          `cannot use ${label}: unknown column ${JSON.stringify(name)}, expected ${[...this.#known].join(", ")}`,
+          `cannot use ${this.#describe(this.#rowCount)}: unknown column ${JSON.stringify(name)}, expected ${[...this.#known].join(", ")}`,
         );
       }
     }
     return row as Record<string, unknown>;
   }
 
-  #place(index: number, value: unknown, label: string): void {
+  #place(index: number, value: unknown): void {
     try {
       (this.#builders[index] as ColumnBuilder).append(value);
     } catch (error) {
       if (!isHudiError(error)) throw error;
-      throw new HudiError(error.code, `cannot use ${label}: ${error.message}`, { cause: error });
+      throw new HudiError(
+        error.code,
+        `cannot use ${this.#describe(this.#rowCount)}: ${error.message}`,
+        { cause: error },
+      );
     }
   }
 }

@@ -17,7 +17,7 @@ export const THRIFT = {
   struct: 12,
 } as const;
 
-/** A decoded value. Integers beyond 2^53 lose precision; none that is used may be that large. */
+/** A decoded value. Integers beyond 2^52 lose precision: no size of a file is so large. */
 export type ThriftValue = boolean | number | Uint8Array | readonly ThriftValue[] | ThriftStruct;
 
 /** Bytes that are not Thrift. The caller knows which file they are from, and says so. */

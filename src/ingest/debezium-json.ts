@@ -236,8 +236,9 @@ function findInteger(
   name: string,
 ): bigint | undefined {
   const value = findMember(source, name) ?? undefined;
-  if (value === undefined || typeof value === "bigint") return value;
+  if (value === undefined) return undefined;
   if (Number.isSafeInteger(value)) return BigInt(value as number);
+  if (typeof value === "bigint" && BigInt.asIntN(64, value) === value) return value;
   throw invalid(record, `its source.${name} is ${describeJson(value)}, expected an integer of 64 bits`);
 }
 

@@ -1,6 +1,7 @@
 // What callers hand in (rows, Arrow record batches, changes) as column batches. The host's event
 // loop gets a turn every few thousand rows.
 import { HudiError } from "../errors.ts";
+import { fromArrowBatch } from "../format/arrow-batch.ts";
 import type { ColumnBatch } from "../format/column-batch.ts";
 import { concatBatches } from "../format/column-gather.ts";
 import { RowBatchBuilder } from "../format/row-batch.ts";
@@ -40,40 +41,91 @@ export async function* readRowSource(
   source: Source<unknown>,
   options: RowSourceOptions,
 ): AsyncGenerator<ColumnBatch> {
-  const { schema, signal } = options;
-  const limit = options.batchBytes ?? Number.POSITIVE_INFINITY;
-  const parts: ColumnBatch[] = [];
-  let builder = new RowBatchBuilder(schema);
-  let count = 0;
-  let heldBytes = 0;
-  let hasYielded = false;
-  const flush = (): ColumnBatch => {
-    if (builder.rowCount > 0 || parts.length === 0) parts.push(builder.finish());
-    builder = new RowBatchBuilder(schema);
-    heldBytes = 0;
-    hasYielded = true;
-    return concatBatches(parts.splice(0));
-  };
-  for await (const item of iterate(source)) {
-    if (isArrowBatch(item)) {
-      if (builder.rowCount > 0) parts.push(builder.finish());
-      builder = new RowBatchBuilder(schema);
-      const { fromArrowBatch } = await import("../format/arrow-batch.ts");
-      const part = fromArrowBatch(item, schema, `Arrow record batch at row ${count}`);
-      parts.push(part);
-      count += part.rowCount;
-      heldBytes += arrowBytes(part);
-    } else {
-      builder.append(item, describeRow(count));
-      count += 1;
-    }
-    if (count % ROWS_A_TURN === 0) {
+  const collector = new RowCollector(options);
+  const { signal } = options;
+  const rows = openSource(source);
+  if (rows.kind === "sync") {
+    // Iterated as it is: a promise for each row would cost more than the row.
+    for (const item of rows.items) {
+      collector.add(item);
+      if (!collector.isTurnOver) continue;
       await yieldToHost(signal);
-      if (heldBytes + builder.sizeBytes >= limit) yield flush();
+      if (collector.isFull) yield collector.flush();
+    }
+  } else {
+    for await (const item of rows.items) {
+      collector.add(item);
+      if (!collector.isTurnOver) continue;
+      await yieldToHost(signal);
+      if (collector.isFull) yield collector.flush();
     }
   }
   signal?.throwIfAborted();
-  if (!hasYielded || builder.rowCount > 0 || parts.length > 0) yield flush();
+  if (collector.hasRest) yield collector.flush();
+}
+
+class RowCollector {
+  readonly #schema: TableSchema;
+  readonly #limit: number;
+  #parts: ColumnBatch[] = [];
+  #builder: RowBatchBuilder;
+  #rowCount = 0;
+  #partBytes = 0;
+  #hasFlushed = false;
+
+  constructor(options: RowSourceOptions) {
+    this.#schema = options.schema;
+    this.#limit = options.batchBytes ?? Number.POSITIVE_INFINITY;
+    this.#builder = this.#createBuilder();
+  }
+
+  /** Whether the host should get its turn. */
+  get isTurnOver(): boolean {
+    return this.#rowCount % ROWS_A_TURN === 0 || this.#partBytes > 0;
+  }
+
+  get isFull(): boolean {
+    return this.#partBytes + this.#builder.sizeBytes >= this.#limit;
+  }
+
+  get hasRest(): boolean {
+    return !this.#hasFlushed || this.#builder.rowCount > 0 || this.#parts.length > 0;
+  }
+
+  add(item: unknown): void {
+    if (!isArrowBatch(item)) {
+      this.#builder.append(item);
+      this.#rowCount += 1;
+      return;
+    }
+    this.#closeBuilder();
+    const label = `Arrow record batch at row ${this.#rowCount}`;
+    const part = fromArrowBatch(item, this.#schema, label);
+    this.#parts.push(part);
+    this.#rowCount += part.rowCount;
+    this.#partBytes += arrowBytes(part);
+    this.#builder = this.#createBuilder();
+  }
+
+  flush(): ColumnBatch {
+    if (this.#parts.length === 0) this.#parts.push(this.#builder.finish());
+    else this.#closeBuilder();
+    const batch = concatBatches(this.#parts);
+    this.#parts = [];
+    this.#partBytes = 0;
+    this.#hasFlushed = true;
+    this.#builder = this.#createBuilder();
+    return batch;
+  }
+
+  #closeBuilder(): void {
+    if (this.#builder.rowCount > 0) this.#parts.push(this.#builder.finish());
+  }
+
+  #createBuilder(): RowBatchBuilder {
+    const first = this.#rowCount;
+    return new RowBatchBuilder(this.#schema, (row) => describeRow(first + row));
+  }
 }
 
 /** How messages name a row of a source. */
@@ -88,15 +140,24 @@ function arrowBytes(batch: ColumnBatch): number {
   );
 }
 
-/** A synchronous source is iterated as it is: a promise for each row would cost more than the row. */
-async function* iterate(source: Source<unknown>): AsyncGenerator<unknown> {
-  const batches = (source as { batches?: unknown }).batches;
-  if (isArrowTable(source) && Array.isArray(batches)) yield* batches;
-  else if (isArrowBatch(source)) yield source;
-  else if (typeof source === "object" && source !== null) {
-    if (Symbol.asyncIterator in source || Symbol.iterator in source) yield* source;
-    else throw noSource(source);
-  } else throw noSource(source);
+type OpenSource =
+  | { readonly kind: "sync"; readonly items: Iterable<unknown> }
+  | { readonly kind: "async"; readonly items: AsyncIterable<unknown> };
+
+function openSource(source: Source<unknown>): OpenSource {
+  const batches = (source as { batches?: unknown } | null)?.batches;
+  if (isArrowTable(source)) return { kind: "sync", items: batches as readonly unknown[] };
+  if (isArrowBatch(source)) return { kind: "sync", items: [source] };
+  if (typeof source === "object" && source !== null) {
+    if (Symbol.asyncIterator in source) return { kind: "async", items: source };
+    if (Symbol.iterator in source) return { kind: "sync", items: source };
+  }
+  throw noSource(source);
+}
+
+/** The items of a source one by one, whichever kind it is. */
+async function* iterate<T>(source: Source<T>): AsyncGenerator<T> {
+  yield* openSource(source).items as AsyncIterable<T>;
 }
 
 function noSource(source: unknown): HudiError {
@@ -137,10 +198,10 @@ export async function readKeySource(
   config: TableConfig,
   options: RowSourceOptions,
 ): Promise<ColumnBatch> {
-  const builder = new RowBatchBuilder(options.schema);
+  const builder = new RowBatchBuilder(options.schema, describeRow);
   const required = keyColumns(config);
   for await (const key of iterate(source)) {
-    builder.appendPartial(key, describeRow(builder.rowCount), required);
+    builder.appendPartial(key, required);
     if (builder.rowCount % ROWS_A_TURN === 0) await yieldToHost(options.signal);
   }
   return builder.finish();
@@ -159,29 +220,29 @@ export async function readChangeSource(
   config: TableConfig,
   options: RowSourceOptions,
 ): Promise<ChangeBatch> {
-  const builder = new RowBatchBuilder(options.schema);
+  const builder = new RowBatchBuilder(options.schema, () => `change ${count}`);
   const required = keyColumns(config);
   const deletes: number[] = [];
   const changeOfRow: number[] = [];
   let count = 0;
-  const remove = (row: Record<string, unknown>, label: string): void => {
+  const remove = (row: Record<string, unknown>): void => {
     deletes.push(1);
     changeOfRow.push(count);
-    builder.appendPartial(row, label, required);
+    builder.appendPartial(row, required);
   };
   for await (const item of iterate(source)) {
     const label = `change ${count}`;
     const change = requireChange(item, label);
     const { op, key, before, after } = change;
     if (op === "delete") {
-      remove(identify(config, key, before), label);
+      remove(identify(config, key, before));
     } else {
       requireSameKey(config, change, label);
       const moved = movedFrom(config, key, before, after as Record<string, unknown>);
-      if (moved) remove(moved, label);
+      if (moved) remove(moved);
       deletes.push(0);
       changeOfRow.push(count);
-      builder.append(after, label);
+      builder.append(after);
     }
     count += 1;
     if (count % ROWS_A_TURN === 0) await yieldToHost(options.signal);

@@ -7,7 +7,11 @@ import { CODEC, MAGIC, PAGE, PHYSICAL } from "../../src/format/parquet-codes.ts"
 import { type ColumnChunk, encodeFooter } from "../../src/format/parquet-footer.ts";
 import { encodePageHeader } from "../../src/format/parquet-page.ts";
 import { openParquetFile } from "../../src/format/parquet-reader.ts";
-import { ParquetWasmPanic, parquetWasmMemoryBytes, runParquetWasm } from "../../src/format/parquet-wasm-instance.ts";
+import {
+  ParquetWasmPanic,
+  parquetWasmMemoryBytes,
+  runParquetWasm,
+} from "../../src/format/parquet-wasm-instance.ts";
 import {
   batchOf,
   CODECS,
@@ -57,7 +61,9 @@ describe("damaged files (PQ-2)", () => {
     for (let length = 0; length < bytes.length; length += length < 20 ? 1 : 37) {
       const error = await refusal(bytes.slice(0, length));
       expect(error.code).toBe("CORRUPT");
-      expect(error.message).toMatch(/^cannot read Parquet file folder\/file\.parquet: .*restore the file/);
+      expect(error.message).toMatch(
+        /^cannot read Parquet file folder\/file\.parquet: .*restore the file/,
+      );
       expect(error.path).toBe("folder/file.parquet");
     }
   });
@@ -69,7 +75,9 @@ describe("damaged files (PQ-2)", () => {
   });
 
   test("bytes of another kind are CORRUPT", async () => {
-    const text = new TextEncoder().encode("Obj\u0001 this is no Parquet file, but long enough to be one");
+    const text = new TextEncoder().encode(
+      "Obj\u0001 this is no Parquet file, but long enough to be one",
+    );
     expect((await refusal(text)).message).toContain("it does not end with PAR1");
     const claims = (await goodFile()).slice();
     new DataView(claims.buffer).setUint32(claims.length - 8, 0x7fffffff, true);
@@ -81,16 +89,20 @@ describe("damaged files (PQ-2)", () => {
     const expected = await readWhole(files[0]!);
     const flip = fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 }));
     await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...files), fc.array(flip, { minLength: 1, maxLength: 3 }), async (file, flips) => {
-        const bytes = file.slice();
-        for (const [place, mask] of flips) bytes[place % bytes.length]! ^= mask;
-        try {
-          await readWhole(bytes);
-        } catch (error) {
-          if (!(error instanceof HudiError)) throw error;
-          expect(["CORRUPT", "UNSUPPORTED"]).toContain(error.code);
-        }
-      }),
+      fc.asyncProperty(
+        fc.constantFrom(...files),
+        fc.array(flip, { minLength: 1, maxLength: 3 }),
+        async (file, flips) => {
+          const bytes = file.slice();
+          for (const [place, mask] of flips) bytes[place % bytes.length]! ^= mask;
+          try {
+            await readWhole(bytes);
+          } catch (error) {
+            if (!(error instanceof HudiError)) throw error;
+            expect(["CORRUPT", "UNSUPPORTED"]).toContain(error.code);
+          }
+        },
+      ),
       propertyOptions(1500),
     );
     expect(await readWhole(files[0]!)).toEqual(expected);
@@ -99,8 +111,13 @@ describe("damaged files (PQ-2)", () => {
 
   test("a panic of the decoder is a typed error, and the next file is read by a new instance (PQ-11)", async () => {
     const one = [field("l", "long")];
-    const values = Array.from({ length: 64 }, (_, row): Value => (row % 9 === 0 ? null : BigInt(row)));
-    const { bytes } = await writeFile({ name: "n", fields: one }, [batchOf(one, [values])], { codec: "uncompressed" });
+    const values = Array.from(
+      { length: 64 },
+      (_, row): Value => (row % 9 === 0 ? null : BigInt(row)),
+    );
+    const { bytes } = await writeFile({ name: "n", fields: one }, [batchOf(one, [values])], {
+      codec: "uncompressed",
+    });
     let panics = 0;
     for (let place = MAGIC.length; place < 60; place += 1) {
       for (let bit = 0; bit < 8; bit += 1) {
@@ -157,7 +174,14 @@ describe("files that lie about lengths (PQ-3)", () => {
 
   const page = (valueCount: number, uncompressedBytes: number, bodyBytes: number): Uint8Array =>
     encodePageHeader(
-      { type: PAGE.data, valueCount, uncompressedBytes, encoding: 0, definitionEncoding: 3, repetitionEncoding: 3 },
+      {
+        type: PAGE.data,
+        valueCount,
+        uncompressedBytes,
+        encoding: 0,
+        definitionEncoding: 3,
+        repetitionEncoding: 3,
+      },
       bodyBytes,
       true,
     );
@@ -180,17 +204,61 @@ describe("files that lie about lengths (PQ-3)", () => {
   });
 
   test.each<[string, Lie, string]>([
-    ["rows that no page holds", { ...honest, rowCount: 2 ** 40 }, "its pages hold 2 values for 1099511627776 rows"],
-    ["a page beyond its column", { ...honest, header: page(2, 16, 1 << 20) }, "goes past the end of its column"],
-    ["a page that holds less than it says", { ...honest, header: page(2, 1 << 30, 16) }, "claims 1073741824 bytes in 16"],
-    ["values that the bytes cannot hold", { ...honest, rowCount: 2 ** 30, header: page(2 ** 30, 16, 16) }, "column l of row group 0 is damaged"],
-    ["levels that the bytes cannot hold", { ...honest, rowCount: 2 ** 30, header: page(2 ** 30, 16, 16), isOptional: true }, "column l of row group 0 is damaged"],
-    ["a Snappy block that unpacks to more", { ...honest, header: page(2, 1 << 30, 16), meta: { codec: CODEC.snappy } }, "claims 1073741824 bytes in 16"],
-    ["a gzip block that unpacks to less", { ...honest, header: page(2, 1 << 30, 16), meta: { codec: CODEC.gzip } }, "a page does not unpack"],
-    ["a zstd block that is none", { ...honest, header: page(2, 1 << 30, 16), meta: { codec: CODEC.zstd } }, "a page does not unpack"],
-    ["a column outside the file", { ...honest, meta: { compressedBytes: 1 << 20 } }, "column l lies at"],
-    ["a column of another type", { ...honest, meta: { physicalType: PHYSICAL.byteArray } }, "disagrees with the schema"],
-    ["a column of another length", { ...honest, meta: { valueCount: 3 } }, "disagrees with the schema"],
+    [
+      "rows that no page holds",
+      { ...honest, rowCount: 2 ** 40 },
+      "its pages hold 2 values for 1099511627776 rows",
+    ],
+    [
+      "a page beyond its column",
+      { ...honest, header: page(2, 16, 1 << 20) },
+      "goes past the end of its column",
+    ],
+    [
+      "a page that holds less than it says",
+      { ...honest, header: page(2, 1 << 30, 16) },
+      "claims 1073741824 bytes in 16",
+    ],
+    [
+      "values that the bytes cannot hold",
+      { ...honest, rowCount: 2 ** 30, header: page(2 ** 30, 16, 16) },
+      "column l of row group 0 is damaged",
+    ],
+    [
+      "levels that the bytes cannot hold",
+      { ...honest, rowCount: 2 ** 30, header: page(2 ** 30, 16, 16), isOptional: true },
+      "column l of row group 0 is damaged",
+    ],
+    [
+      "a Snappy block that unpacks to more",
+      { ...honest, header: page(2, 1 << 30, 16), meta: { codec: CODEC.snappy } },
+      "claims 1073741824 bytes in 16",
+    ],
+    [
+      "a gzip block that unpacks to less",
+      { ...honest, header: page(2, 1 << 30, 16), meta: { codec: CODEC.gzip } },
+      "a page does not unpack",
+    ],
+    [
+      "a zstd block that is none",
+      { ...honest, header: page(2, 1 << 30, 16), meta: { codec: CODEC.zstd } },
+      "a page does not unpack",
+    ],
+    [
+      "a column outside the file",
+      { ...honest, meta: { compressedBytes: 1 << 20 } },
+      "column l lies at",
+    ],
+    [
+      "a column of another type",
+      { ...honest, meta: { physicalType: PHYSICAL.byteArray } },
+      "disagrees with the schema",
+    ],
+    [
+      "a column of another length",
+      { ...honest, meta: { valueCount: 3 } },
+      "disagrees with the schema",
+    ],
   ])("%s", async (_, lie, message) => {
     expect(await refuse(craft(lie))).toContain(message);
     expect(parquetWasmMemoryBytes()).toBeLessThan(64 * 1024 * 1024);
@@ -205,7 +273,9 @@ test("memory does not grow from file to file, failures included (PQ-11)", async 
   ];
   const batch = batchOf(wide, values);
   const once = async (): Promise<void> => {
-    const { bytes } = await writeFile({ name: "n", fields: wide }, [batch], { rowGroupRows: 20_000 });
+    const { bytes } = await writeFile({ name: "n", fields: wide }, [batch], {
+      rowGroupRows: 20_000,
+    });
     const file = await openParquetFile(memorySource(bytes));
     await file.readRowGroup(0, wide);
     const damaged = bytes.slice();

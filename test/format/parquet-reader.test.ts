@@ -6,10 +6,17 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { type BasicType, parquetWriteBuffer } from "hyparquet-writer";
 import { describe, expect, test } from "vitest";
-import { HudiError, isHudiError } from "../../src/errors.ts";
+import { type HudiError, isHudiError } from "../../src/errors.ts";
 import type { Column } from "../../src/format/column-batch.ts";
 import { encodeColumnChunk } from "../../src/format/parquet-chunk-encoder.ts";
-import { CODEC, CONVERTED, LOGICAL, MAGIC, PHYSICAL, REPETITION } from "../../src/format/parquet-codes.ts";
+import {
+  CODEC,
+  CONVERTED,
+  LOGICAL,
+  MAGIC,
+  PHYSICAL,
+  REPETITION,
+} from "../../src/format/parquet-codes.ts";
 import { encodeFooter, type SchemaElement } from "../../src/format/parquet-footer.ts";
 import { openParquetFile } from "../../src/format/parquet-reader.ts";
 import { runParquetWasm } from "../../src/format/parquet-wasm-instance.ts";
@@ -27,7 +34,11 @@ import {
 } from "./parquet-samples.ts";
 
 /** A file with one column stored as the element says, made of the bare values of `column`. */
-function craftFile(element: SchemaElement, column: Column, codec: number = CODEC.snappy): Uint8Array {
+function craftFile(
+  element: SchemaElement,
+  column: Column,
+  codec: number = CODEC.snappy,
+): Uint8Array {
   const isNullable = element.repetition === REPETITION.optional;
   const slices = [{ column, from: 0, to: column.rowCount }];
   const chunk = encodeColumnChunk(slices, { isNullable, codec, hasDictionary: true });
@@ -68,8 +79,16 @@ describe("values in other forms (PQ-6)", () => {
   const decimal = { convertedType: CONVERTED.decimal, precision: 9, scale: 2 };
 
   test.each<[string, SchemaElement, Column]>([
-    ["INT32", { name: "d", physicalType: PHYSICAL.int32, ...decimal }, ints([-12345, null, 999_999_999])],
-    ["INT64", { name: "d", physicalType: PHYSICAL.int64, ...decimal }, longs([-12345n, null, 999_999_999n])],
+    [
+      "INT32",
+      { name: "d", physicalType: PHYSICAL.int32, ...decimal },
+      ints([-12345, null, 999_999_999]),
+    ],
+    [
+      "INT64",
+      { name: "d", physicalType: PHYSICAL.int64, ...decimal },
+      longs([-12345n, null, 999_999_999n]),
+    ],
     [
       "wide FIXED_LEN_BYTE_ARRAY",
       { name: "d", physicalType: PHYSICAL.fixed, typeLength: 16, ...decimal },
@@ -98,15 +117,27 @@ describe("values in other forms (PQ-6)", () => {
   test("a decimal that does not fit its precision is refused with its row", async () => {
     const element = { name: "d", physicalType: PHYSICAL.int64, repetition: optional, ...decimal };
     const bytes = craftFile(element, longs([1n, 2n ** 40n]));
-    await expect(readColumn(bytes, field("d", [9, 2]))).rejects.toThrow(/column d .* in row 1 .*too many digits/);
+    await expect(readColumn(bytes, field("d", [9, 2]))).rejects.toThrow(
+      /column d .* in row 1 .*too many digits/,
+    );
   });
 
   test.each<[string, Partial<SchemaElement>, bigint, bigint]>([
     ["milliseconds", { convertedType: CONVERTED.timestampMillis }, -1n, -1000n],
     ["microseconds", { convertedType: CONVERTED.timestampMicros }, -1n, -1n],
-    ["nanoseconds", { logical: { member: LOGICAL.timestamp, unit: "nanos", isAdjustedToUtc: true } }, -5000n, -5n],
+    [
+      "nanoseconds",
+      { logical: { member: LOGICAL.timestamp, unit: "nanos", isAdjustedToUtc: true } },
+      -5000n,
+      -5n,
+    ],
   ])("a timestamp in %s becomes microseconds", async (_, annotation, stored, micros) => {
-    const element = { name: "t", physicalType: PHYSICAL.int64, repetition: optional, ...annotation };
+    const element = {
+      name: "t",
+      physicalType: PHYSICAL.int64,
+      repetition: optional,
+      ...annotation,
+    };
     const bytes = craftFile(element, longs([stored, null, 0n]));
     expect(await readColumn(bytes, field("t", "timestamp-micros"))).toEqual([micros, null, 0n]);
   });
@@ -115,8 +146,13 @@ describe("values in other forms (PQ-6)", () => {
     const nanos = { member: LOGICAL.timestamp, unit: "nanos", isAdjustedToUtc: true } as const;
     const element = { name: "t", physicalType: PHYSICAL.int64, repetition: optional };
     const fine = craftFile({ ...element, logical: nanos }, longs([0n, 1n]));
-    await expect(readColumn(fine, field("t", "timestamp-micros"))).rejects.toThrow(/in row 1 .*finer/);
-    const far = craftFile({ ...element, convertedType: CONVERTED.timestampMillis }, longs([2n ** 62n]));
+    await expect(readColumn(fine, field("t", "timestamp-micros"))).rejects.toThrow(
+      /in row 1 .*finer/,
+    );
+    const far = craftFile(
+      { ...element, convertedType: CONVERTED.timestampMillis },
+      longs([2n ** 62n]),
+    );
     await expect(readColumn(far, field("t", "timestamp-micros"))).rejects.toThrow(/in row 0/);
   });
 
@@ -128,9 +164,17 @@ describe("values in other forms (PQ-6)", () => {
     view.setInt32(8, 2_299_161, true);
     view.setBigInt64(12, 1000n, true);
     view.setInt32(20, 2_460_370, true);
-    const column: Column = { layout: "fixed", rowCount: 2, validity: undefined, widthBytes: 12, data };
+    const column: Column = {
+      layout: "fixed",
+      rowCount: 2,
+      validity: undefined,
+      widthBytes: 12,
+      data,
+    };
     const element = { name: "t", physicalType: PHYSICAL.int96, repetition: optional };
-    const expected = [Date.UTC(1582, 9, 15, 12), Date.UTC(2024, 1, 29)].map((ms) => BigInt(ms) * 1000n);
+    const expected = [Date.UTC(1582, 9, 15, 12), Date.UTC(2024, 1, 29)].map(
+      (ms) => BigInt(ms) * 1000n,
+    );
     expect(await readColumn(craftFile(element, column), field("t", "timestamp-micros"))).toEqual([
       expected[0],
       expected[1]! + 1n,
@@ -138,51 +182,98 @@ describe("values in other forms (PQ-6)", () => {
   });
 
   test("numbers are read as a wider type, and not as a narrower one", async () => {
-    const bytes = craftFile({ name: "n", physicalType: PHYSICAL.int32, repetition: optional }, ints([-7, null, 9]));
+    const bytes = craftFile(
+      { name: "n", physicalType: PHYSICAL.int32, repetition: optional },
+      ints([-7, null, 9]),
+    );
     expect(await readColumn(bytes, field("n", "int"))).toEqual([-7, null, 9]);
     expect(await readColumn(bytes, field("n", "long"))).toEqual([-7n, null, 9n]);
     expect(await readColumn(bytes, field("n", "double"))).toEqual([-7, null, 9]);
-    const wide = craftFile({ name: "n", physicalType: PHYSICAL.int64, repetition: optional }, longs([2n ** 60n]));
+    const wide = craftFile(
+      { name: "n", physicalType: PHYSICAL.int64, repetition: optional },
+      longs([2n ** 60n]),
+    );
     expect(await readColumn(wide, field("n", "double"))).toEqual([2 ** 60]);
     const refusal = await readColumn(wide, field("n", "int")).catch((error: unknown) => error);
     expect(isHudiError(refusal, "CORRUPT")).toBe(true);
-    expect((refusal as HudiError).message).toContain("column n is long, stored as INT64, expected int?");
+    expect((refusal as HudiError).message).toContain(
+      "column n is long, stored as INT64, expected int?",
+    );
   });
 
   test("bytes without annotation are read as a string where the table says so", async () => {
     const column = columnOf({ kind: "string" }, ["a", null]);
-    const bytes = craftFile({ name: "s", physicalType: PHYSICAL.byteArray, repetition: optional }, column);
+    const bytes = craftFile(
+      { name: "s", physicalType: PHYSICAL.byteArray, repetition: optional },
+      column,
+    );
     expect(await readColumn(bytes, field("s", "string"))).toEqual(["a", null]);
     expect((await openParquetFile(memorySource(bytes))).schema.fields).toEqual([]);
   });
 
   test("a null where the table allows none is refused with its row", async () => {
-    const bytes = craftFile({ name: "n", physicalType: PHYSICAL.int32, repetition: optional }, ints([1, 2, null]));
-    await expect(readColumn(bytes, field("n", "int", false))).rejects.toThrow(/column n of row group 0 holds null in row 2/);
-    const whole = craftFile({ name: "n", physicalType: PHYSICAL.int32, repetition: optional }, ints([1, 2]));
+    const bytes = craftFile(
+      { name: "n", physicalType: PHYSICAL.int32, repetition: optional },
+      ints([1, 2, null]),
+    );
+    await expect(readColumn(bytes, field("n", "int", false))).rejects.toThrow(
+      /column n of row group 0 holds null in row 2/,
+    );
+    const whole = craftFile(
+      { name: "n", physicalType: PHYSICAL.int32, repetition: optional },
+      ints([1, 2]),
+    );
     expect(await readColumn(whole, field("n", "int", false))).toEqual([1, 2]);
   });
 
   test.each<[string, SchemaElement]>([
-    ["a local time", { name: "x", physicalType: PHYSICAL.int64, logical: { member: LOGICAL.timestamp, unit: "micros", isAdjustedToUtc: false } }],
-    ["an unsigned number", { name: "x", physicalType: PHYSICAL.int64, logical: { member: LOGICAL.integer, bitWidth: 64, isSigned: false } }],
+    [
+      "a local time",
+      {
+        name: "x",
+        physicalType: PHYSICAL.int64,
+        logical: { member: LOGICAL.timestamp, unit: "micros", isAdjustedToUtc: false },
+      },
+    ],
+    [
+      "an unsigned number",
+      {
+        name: "x",
+        physicalType: PHYSICAL.int64,
+        logical: { member: LOGICAL.integer, bitWidth: 64, isSigned: false },
+      },
+    ],
     ["a list", { name: "x", physicalType: PHYSICAL.int64, repetition: REPETITION.repeated }],
-  ])("%s is unsupported, by name, and does not keep the file from being opened", async (_, element) => {
-    const bytes = craftFile({ repetition: optional, ...element }, longs([1n]));
-    expect((await openParquetFile(memorySource(bytes))).schema.fields).toEqual([]);
-    const refusal = await readColumn(bytes, field("x", "long")).catch((error: unknown) => error);
-    expect(isHudiError(refusal, "UNSUPPORTED")).toBe(true);
-    expect((refusal as HudiError).message).toContain("column x of Parquet file folder/file.parquet");
-  });
+  ])(
+    "%s is unsupported, by name, and does not keep the file from being opened",
+    async (_, element) => {
+      const bytes = craftFile({ repetition: optional, ...element }, longs([1n]));
+      expect((await openParquetFile(memorySource(bytes))).schema.fields).toEqual([]);
+      const refusal = await readColumn(bytes, field("x", "long")).catch((error: unknown) => error);
+      expect(isHudiError(refusal, "UNSUPPORTED")).toBe(true);
+      expect((refusal as HudiError).message).toContain(
+        "column x of Parquet file folder/file.parquet",
+      );
+    },
+  );
 });
 
 describe("files of other writers (PQ-3)", () => {
   const rows = 3000;
   const ids = Array.from({ length: rows }, (_, row) => `id-${row}`);
-  const cities = Array.from({ length: rows }, (_, row) => (row % 7 === 0 ? null : `city ${row % 5}`));
-  const counts = Array.from({ length: rows }, (_, row) => (row % 3 === 0 ? null : BigInt(row) * 10n ** 12n));
+  const cities = Array.from({ length: rows }, (_, row) =>
+    row % 7 === 0 ? null : `city ${row % 5}`,
+  );
+  const counts = Array.from({ length: rows }, (_, row) =>
+    row % 3 === 0 ? null : BigInt(row) * 10n ** 12n,
+  );
   const flags = Array.from({ length: rows }, (_, row) => row % 2 === 0);
-  const asked = [field("id", "string", false), field("city", "string"), field("n", "long"), field("f", "boolean")];
+  const asked = [
+    field("id", "string", false),
+    field("city", "string"),
+    field("n", "long"),
+    field("f", "boolean"),
+  ];
   const expected = { id: ids, city: cities, n: counts, f: flags };
 
   async function readAll(bytes: Uint8Array): Promise<Record<string, Value[]>> {
@@ -195,41 +286,47 @@ describe("files of other writers (PQ-3)", () => {
     return all;
   }
 
-  test.each(["snappy", "gzip", "zstd", "uncompressed"])("DuckDB with %s, in both versions of the format", async (codec) => {
-    const folder = mkdtempSync(join(tmpdir(), "parquet-"));
-    const connection = await (await DuckDBInstance.create(":memory:")).connect();
-    try {
-      for (const version of ["v1", "v2"]) {
-        const path = join(folder, `${version}.parquet`);
-        await connection.run(
-          `copy (select 'id-' || i as id, case when i % 7 = 0 then null else 'city ' || (i % 5) end as city,
+  test.each(["snappy", "gzip", "zstd", "uncompressed"])(
+    "DuckDB with %s, in both versions of the format",
+    async (codec) => {
+      const folder = mkdtempSync(join(tmpdir(), "parquet-"));
+      const connection = await (await DuckDBInstance.create(":memory:")).connect();
+      try {
+        for (const version of ["v1", "v2"]) {
+          const path = join(folder, `${version}.parquet`);
+          await connection.run(
+            `copy (select 'id-' || i as id, case when i % 7 = 0 then null else 'city ' || (i % 5) end as city,
              case when i % 3 = 0 then null else i::bigint * 1000000000000 end as n, i % 2 = 0 as f
              from range(${rows}) t(i)) to '${path}' (format parquet, compression ${codec}, parquet_version ${version}, row_group_size 2048)`,
-        );
-        expect(await readAll(readFileSync(path))).toStrictEqual(expected);
+          );
+          expect(await readAll(readFileSync(path))).toStrictEqual(expected);
+        }
+      } finally {
+        connection.closeSync();
+        rmSync(folder, { recursive: true });
       }
-    } finally {
-      connection.closeSync();
-      rmSync(folder, { recursive: true });
-    }
-  });
+    },
+  );
 
-  test.each(["SNAPPY", "UNCOMPRESSED"] as const)("hyparquet-writer with %s: data pages of version 2", async (codec) => {
-    const column = (name: string, type: BasicType, data: unknown[]): never =>
-      ({ name, type, data, nullable: name !== "id" }) as never;
-    const columnData = [
-      column("id", "STRING", ids),
-      column("city", "STRING", cities),
-      column("n", "INT64", counts),
-      column("f", "BOOLEAN", flags),
-    ];
-    const buffer = parquetWriteBuffer({ columnData, codec, pageSize: 4096, rowGroupSize: 1000 });
-    expect(await readAll(new Uint8Array(buffer))).toStrictEqual(expected);
-  });
+  test.each(["SNAPPY", "UNCOMPRESSED"] as const)(
+    "hyparquet-writer with %s: data pages of version 2",
+    async (codec) => {
+      const column = (name: string, type: BasicType, data: unknown[]): never =>
+        ({ name, type, data, nullable: name !== "id" }) as never;
+      const columnData = [
+        column("id", "STRING", ids),
+        column("city", "STRING", cities),
+        column("n", "INT64", counts),
+        column("f", "BOOLEAN", flags),
+      ];
+      const buffer = parquetWriteBuffer({ columnData, codec, pageSize: 4096, rowGroupSize: 1000 });
+      expect(await readAll(new Uint8Array(buffer))).toStrictEqual(expected);
+    },
+  );
 
   test("the Rust writer in version 2, with delta encodings and page indexes", async () => {
     const arrow = await import("apache-arrow");
-    const table = arrow.tableFromArrays({
+    const table = new arrow.Table({
       id: arrow.vectorFromArray(ids, new arrow.Utf8()),
       city: arrow.vectorFromArray(cities, new arrow.Utf8()),
       n: arrow.vectorFromArray(counts, new arrow.Int64()),
@@ -262,12 +359,19 @@ describe("files of other writers (PQ-3)", () => {
       ),
     );
     const file = await openParquetFile(memorySource(bytes));
-    await expect(file.readRowGroup(0, [field("id", "string")])).rejects.toThrow(/column id .*compression codec 4/);
+    await expect(file.readRowGroup(0, [field("id", "string")])).rejects.toThrow(
+      /column id .*compression codec 4/,
+    );
   });
 });
 
 describe("what is read (PQ-1)", () => {
-  const fields = [field("a", "long", false), field("b", "string", false), field("c", "long", false), field("d", "double", false)];
+  const fields = [
+    field("a", "long", false),
+    field("b", "string", false),
+    field("c", "long", false),
+    field("d", "double", false),
+  ];
   const rows = 4000;
   const columns: Value[][] = [
     Array.from({ length: rows }, (_, row) => BigInt(row)),
@@ -276,7 +380,10 @@ describe("what is read (PQ-1)", () => {
     Array.from({ length: rows }, (_, row) => row / 3),
   ];
   const file = (): Promise<{ bytes: Uint8Array }> =>
-    writeFile({ name: "n", fields }, [batchOf(fields, columns)], { rowGroupRows: 1500, codec: "uncompressed" });
+    writeFile({ name: "n", fields }, [batchOf(fields, columns)], {
+      rowGroupRows: 1500,
+      codec: "uncompressed",
+    });
 
   test("only the tail and the chunks of the columns asked for", async () => {
     const { bytes } = await file();
@@ -286,9 +393,15 @@ describe("what is read (PQ-1)", () => {
     source.reads.length = 0;
     const batch = await open.readRowGroup(1, [fields[3]!, fields[0]!]);
     expect(batch.schema.fields.map(({ name }) => name)).toEqual(["d", "a"]);
-    expect(contentOf(batch)).toEqual({ a: columns[0]!.slice(1500, 3000), d: columns[3]!.slice(1500, 3000) });
+    expect(contentOf(batch)).toEqual({
+      a: columns[0]!.slice(1500, 3000),
+      d: columns[3]!.slice(1500, 3000),
+    });
     const [a, d] = ["a", "d"].map((name) => open.findChunkRange(1, name)!);
-    expect(source.reads).toEqual([[a!.start, a!.end], [d!.start, d!.end]]);
+    expect(source.reads).toEqual([
+      [a!.start, a!.end],
+      [d!.start, d!.end],
+    ]);
   });
 
   test("neighbouring chunks by one read", async () => {
@@ -297,7 +410,9 @@ describe("what is read (PQ-1)", () => {
     const open = await openParquetFile(source, { tailBytes: 2048 });
     source.reads.length = 0;
     await open.readRowGroup(0, [fields[2]!, fields[1]!]);
-    expect(source.reads).toEqual([[open.findChunkRange(0, "b")!.start, open.findChunkRange(0, "c")!.end]]);
+    expect(source.reads).toEqual([
+      [open.findChunkRange(0, "b")!.start, open.findChunkRange(0, "c")!.end],
+    ]);
   });
 
   test("a small file by one read in all", async () => {
@@ -310,7 +425,12 @@ describe("what is read (PQ-1)", () => {
 
   test("the rest of a footer that is longer than the guess", async () => {
     const entries = new Map([["bloom", "x".repeat(431_380)]]);
-    const { bytes } = await writeFile({ name: "n", fields }, [batchOf(fields, columns)], {}, entries);
+    const { bytes } = await writeFile(
+      { name: "n", fields },
+      [batchOf(fields, columns)],
+      {},
+      entries,
+    );
     const source = memorySource(bytes);
     const open = await openParquetFile(source, { tailBytes: 65_536 });
     expect(source.reads).toHaveLength(2);
@@ -340,7 +460,9 @@ describe("what is read (PQ-1)", () => {
     const open = await openParquetFile(memorySource(bytes));
     const batch = await open.readRowGroup(2, [field("later", [10, 2]), fields[0]!]);
     expect(contentOf(batch).later).toEqual(Array(1000).fill(null));
-    await expect(open.readRowGroup(0, [field("later", "int", false)])).rejects.toMatchObject({ code: "CORRUPT" });
+    await expect(open.readRowGroup(0, [field("later", "int", false)])).rejects.toMatchObject({
+      code: "CORRUPT",
+    });
   });
 
   test("nothing more once it is aborted", async () => {
@@ -349,7 +471,9 @@ describe("what is read (PQ-1)", () => {
     const open = await openParquetFile(source);
     source.reads.length = 0;
     const reason = new Error("enough");
-    await expect(open.readRowGroup(0, fields, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    await expect(open.readRowGroup(0, fields, { signal: AbortSignal.abort(reason) })).rejects.toBe(
+      reason,
+    );
     expect(source.reads).toEqual([]);
   });
 });
@@ -364,13 +488,24 @@ test("the file says what it holds: schema, entries, row groups, columns (PQ-5)",
     if (type.kind === "boolean") return [true, false];
     return ["decimal", "long", "timestamp-micros"].includes(type.kind) ? [1n, 2n] : [1, 2];
   });
-  const entries = new Map([["hoodie_min_record_key", "a"], ["__proto__", "é"]]);
-  const { bytes, summary } = await writeFile({ name: "trips", fields }, [batchOf(fields, columns)], { rowGroupRows: 1 }, entries);
+  const entries = new Map([
+    ["hoodie_min_record_key", "a"],
+    ["__proto__", "é"],
+  ]);
+  const { bytes, summary } = await writeFile(
+    { name: "trips", fields },
+    [batchOf(fields, columns)],
+    { rowGroupRows: 1 },
+    entries,
+  );
   const open = await openParquetFile(memorySource(bytes));
   expect(open.schema).toEqual({ name: "trips", fields: fields.map((one, id) => ({ ...one, id })) });
   expect(open.keyValues).toEqual(entries);
   expect(open.createdBy).toMatch(/^hudi-lake version /);
-  expect(open.rowGroups.map(({ rowCount, firstRow }) => [rowCount, firstRow])).toEqual([[1, 0], [1, 1]]);
+  expect(open.rowGroups.map(({ rowCount, firstRow }) => [rowCount, firstRow])).toEqual([
+    [1, 0],
+    [1, 1],
+  ]);
   expect(open.rowGroups.map(({ startOffset }) => startOffset)).toEqual(summary.splitOffsets);
   expect(open.describeColumns().get("d5")).toBe("FIXED_LEN_BYTE_ARRAY (decimal)");
 });

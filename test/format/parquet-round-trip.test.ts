@@ -48,7 +48,10 @@ const hostile: Sample = {
   dictionary: everyType(true).map(() => false),
 };
 
-async function readOwn(bytes: Uint8Array, fields: readonly Field[]): Promise<Record<string, Value[]>> {
+async function readOwn(
+  bytes: Uint8Array,
+  fields: readonly Field[],
+): Promise<Record<string, Value[]>> {
   const file = await openParquetFile(memorySource(bytes));
   const result: Record<string, Value[]> = Object.fromEntries(fields.map(({ name }) => [name, []]));
   for (const index of file.rowGroups.keys()) {
@@ -59,7 +62,10 @@ async function readOwn(bytes: Uint8Array, fields: readonly Field[]): Promise<Rec
 }
 
 /** Reads the bare values that a file stores: annotations are taken off, since hyparquet rounds. */
-async function readHyparquet(bytes: Uint8Array, fields: readonly Field[]): Promise<Record<string, Value[]>> {
+async function readHyparquet(
+  bytes: Uint8Array,
+  fields: readonly Field[],
+): Promise<Record<string, Value[]>> {
   const buffer = bytes.slice().buffer as ArrayBuffer;
   const metadata = parquetMetadata(buffer);
   for (const element of metadata.schema) {
@@ -79,7 +85,8 @@ async function readHyparquet(bytes: Uint8Array, fields: readonly Field[]): Promi
           const value = row[name];
           if (value === null || value === undefined) result[name]!.push(null);
           else if (type.kind === "decimal") result[name]!.push(bigEndian(value as Uint8Array));
-          else if (type.kind === "string") result[name]!.push(new TextDecoder().decode(value as Uint8Array));
+          else if (type.kind === "string")
+            result[name]!.push(new TextDecoder().decode(value as Uint8Array));
           else result[name]!.push(value as Value);
         }
       }
@@ -114,25 +121,36 @@ describe("files of the writer", () => {
     expect(await readHyparquet(bytes, hostile.fields)).toStrictEqual(sampleColumns(hostile));
   });
 
-  test.each([true, false])("hold no row at all, or rows that are all null (nullable: %s)", async (nullable) => {
-    const fields = everyType(nullable);
-    const empty = await writeFile({ name: "sample", fields }, []);
-    expect(empty.summary).toMatchObject({ rowCount: 0, splitOffsets: [] });
-    expect((await openParquetFile(memorySource(empty.bytes))).rowGroups).toEqual([]);
-    if (!nullable) return;
-    const nulls = fields.map(() => Array<Value>(70).fill(null));
-    const { bytes, summary } = await writeFile({ name: "sample", fields }, [batchOf(fields, nulls)]);
-    expect(Object.values(await readOwn(bytes, fields))).toStrictEqual(nulls);
-    expect(Object.values(await readHyparquet(bytes, fields))).toStrictEqual(nulls);
-    expect(summary.columns.every((column) => column.nullCount === 70 && column.min === undefined)).toBe(true);
-  });
+  test.each([true, false])(
+    "hold no row at all, or rows that are all null (nullable: %s)",
+    async (nullable) => {
+      const fields = everyType(nullable);
+      const empty = await writeFile({ name: "sample", fields }, []);
+      expect(empty.summary).toMatchObject({ rowCount: 0, splitOffsets: [] });
+      expect((await openParquetFile(memorySource(empty.bytes))).rowGroups).toEqual([]);
+      if (!nullable) return;
+      const nulls = fields.map(() => Array<Value>(70).fill(null));
+      const { bytes, summary } = await writeFile({ name: "sample", fields }, [
+        batchOf(fields, nulls),
+      ]);
+      expect(Object.values(await readOwn(bytes, fields))).toStrictEqual(nulls);
+      expect(Object.values(await readHyparquet(bytes, fields))).toStrictEqual(nulls);
+      expect(
+        summary.columns.every((column) => column.nullCount === 70 && column.min === undefined),
+      ).toBe(true);
+    },
+  );
 
   test("hold strings larger than a page, in dictionaries too", async () => {
     const values = ["x".repeat(3 * MIB), "", "x".repeat(3 * MIB), "y".repeat(2 * MIB)];
     const fields = [field("s", "string", false)];
     for (const names of [[], ["s"]]) {
       const options = { dictionaryColumns: new Set(names) };
-      const { bytes } = await writeFile({ name: "n", fields }, [batchOf(fields, [values])], options);
+      const { bytes } = await writeFile(
+        { name: "n", fields },
+        [batchOf(fields, [values])],
+        options,
+      );
       expect((await readOwn(bytes, fields)).s).toStrictEqual(values);
     }
   });
@@ -176,7 +194,10 @@ describe("DuckDB", () => {
     return String(value);
   };
 
-  async function readDuck(bytes: Uint8Array, fields: readonly Field[]): Promise<(string | null)[][]> {
+  async function readDuck(
+    bytes: Uint8Array,
+    fields: readonly Field[],
+  ): Promise<(string | null)[][]> {
     // A new name each time: DuckDB keeps blocks of files by their path.
     fileCount += 1;
     const path = join(folder, `file-${fileCount}.parquet`);
@@ -253,7 +274,8 @@ describe("DuckDB", () => {
         if (type.kind === "string") return `key ${number} é`;
         if (type.kind === "boolean") return number % 2 === 0;
         if (type.kind === "decimal") return BigInt(number - rows / 2);
-        if (type.kind === "long" || type.kind === "timestamp-micros") return BigInt(number - rows / 2);
+        if (type.kind === "long" || type.kind === "timestamp-micros")
+          return BigInt(number - rows / 2);
         return number - rows / 2;
       }),
     );
@@ -262,22 +284,30 @@ describe("DuckDB", () => {
     const path = join(folder, "bounds.parquet");
     writeFileSync(path, bytes);
     const found = await connection.runAndReadAll(
-      `select count(*) filter (d5 < -0.5), count(*) filter (s >= 'key 4'), count(*) filter (l < 0) from read_parquet('${path}') where d38 > -1 and ts < make_timestamptz(200) and i > -100`,
+      `select count(*) filter (d5 < -0.5), count(*) filter (s >= 'key 4'), count(*) filter (l < 0) from read_parquet('${path}') where d38 > -1000 and ts < make_timestamptz(200) and i > -100`,
     );
-    const rowOf = (row: number): Record<string, Value> =>
-      Object.fromEntries(fields.map(({ name }, index) => [name, columns[index]![row]!]));
-    const kept = Array.from({ length: rows }, (_, row) => rowOf(row)).filter(
-      (row) => row.d38! > -(10n ** 10n) && row.ts! < 200n && row.i! > -100,
+    const numbers = Array.from({ length: rows }, (_, row) => (row * 7919) % rows).filter(
+      (number) => number - rows / 2 < 200 && number - rows / 2 > -100,
     );
     expect(found.getRowsJS()).toEqual([
       [
-        BigInt(kept.filter((row) => row.d5! < -50n).length),
-        BigInt(kept.filter((row) => String(row.s) >= "key 4").length),
-        BigInt(kept.filter((row) => row.l! < 0n).length),
+        BigInt(numbers.filter((number) => number - rows / 2 < -50).length),
+        BigInt(numbers.filter((number) => `key ${number} é` >= "key 4").length),
+        BigInt(numbers.filter((number) => number - rows / 2 < 0).length),
       ],
     ]);
   });
 });
+
+/** The little of parquetjs-lite that is used; it brings no types. */
+interface ParquetJs {
+  readonly ParquetReader: {
+    openBuffer(bytes: Buffer): Promise<{
+      getCursor(): { next(): Promise<Record<string, unknown> | null> };
+      close(): Promise<void>;
+    }>;
+  };
+}
 
 test("parquetjs-lite reads what it can read: no dictionaries but repeated strings, no decimals", async () => {
   const fields = [
@@ -297,8 +327,13 @@ test("parquetjs-lite reads what it can read: no dictionaries but repeated string
     [1.5, null, -0.25],
   ];
   for (const codec of ["snappy", "gzip", "uncompressed"] as const) {
-    const { bytes } = await writeFile({ name: "n", fields }, [batchOf(fields, columns)], { codec, rowGroupRows: 2 });
-    const { default: parquet } = (await import("parquetjs-lite" as string)) as { default: any };
+    const { bytes } = await writeFile({ name: "n", fields }, [batchOf(fields, columns)], {
+      codec,
+      rowGroupRows: 2,
+    });
+    const { default: parquet } = (await import("parquetjs-lite" as string)) as {
+      default: ParquetJs;
+    };
     const reader = await parquet.ParquetReader.openBuffer(Buffer.from(bytes));
     const cursor = reader.getCursor();
     const rows: Record<string, unknown>[] = [];

@@ -27,7 +27,10 @@ const encoder = new TextEncoder();
 export type Value = string | boolean | number | bigint | null;
 
 /** A batch of plain values, column by column. */
-export function batchOf(fields: readonly Field[], columns: readonly (readonly Value[])[]): ColumnBatch {
+export function batchOf(
+  fields: readonly Field[],
+  columns: readonly (readonly Value[])[],
+): ColumnBatch {
   const rowCount = columns[0]?.length ?? 0;
   return {
     schema: { name: "sample", fields },
@@ -68,7 +71,13 @@ export function columnOf(type: ColumnType, values: readonly Value[]): Column {
       parts.forEach((part, row) => {
         offsets[row + 1] = offsets[row]! + part.length;
       });
-      return { layout: "bytes", rowCount, validity, offsets, data: new Uint8Array(Buffer.concat(parts)) };
+      return {
+        layout: "bytes",
+        rowCount,
+        validity,
+        offsets,
+        data: new Uint8Array(Buffer.concat(parts)),
+      };
     }
     case "fixed": {
       const widthBytes = decimalWidthBytes((type as { precision: number }).precision);
@@ -93,7 +102,9 @@ export function valuesOf(column: Column): Value[] {
       case "bits":
         return (column.values[row >> 3]! & (1 << (row & 7))) !== 0;
       case "bytes":
-        return new TextDecoder().decode(column.data.subarray(column.offsets[row], column.offsets[row + 1]));
+        return new TextDecoder().decode(
+          column.data.subarray(column.offsets[row], column.offsets[row + 1]),
+        );
       case "fixed": {
         const bytes = column.data.subarray(row * column.widthBytes, (row + 1) * column.widthBytes);
         return bigEndian(bytes);
@@ -119,7 +130,11 @@ export function contentOf(batch: ColumnBatch): Record<string, Value[]> {
   );
 }
 
-export function field(name: string, type: ColumnType["kind"] | [number, number], nullable = true): Field {
+export function field(
+  name: string,
+  type: ColumnType["kind"] | [number, number],
+  nullable = true,
+): Field {
   const columnType: ColumnType = Array.isArray(type)
     ? { kind: "decimal", precision: type[0], scale: type[1] }
     : ({ kind: type } as ColumnType);
@@ -163,7 +178,10 @@ export async function writeFile(
 }
 
 /** A file in memory that remembers which ranges were read. */
-export function memorySource(bytes: Uint8Array, path = "folder/file.parquet"): ParquetSource & { reads: [number, number][] } {
+export function memorySource(
+  bytes: Uint8Array,
+  path = "folder/file.parquet",
+): ParquetSource & { reads: [number, number][] } {
   const reads: [number, number][] = [];
   return {
     path,
@@ -182,7 +200,7 @@ const INT = { min: -(2 ** 31), max: 2 ** 31 - 1 };
 const LONG = { min: -(2n ** 63n), max: 2n ** 63n - 1n };
 
 /** Values of a type, with the hostile ones among them. */
-export function valueOf(type: ColumnType): fc.Arbitrary<Value> {
+export function valueArbitrary(type: ColumnType): fc.Arbitrary<Value> {
   switch (type.kind) {
     case "string":
       return fc.oneof(
@@ -197,12 +215,21 @@ export function valueOf(type: ColumnType): fc.Arbitrary<Value> {
       return fc.oneof(fc.integer(INT), fc.constantFrom(INT.min, INT.max, 0, -1, -719_162));
     case "long":
     case "timestamp-micros":
-      return fc.oneof(fc.bigInt(LONG), fc.constantFrom(LONG.min, LONG.max, 0n, -1n, -62_135_596_800_000_000n));
+      return fc.oneof(
+        fc.bigInt(LONG),
+        fc.constantFrom(LONG.min, LONG.max, 0n, -1n, -62_135_596_800_000_000n),
+      );
     case "double":
-      return fc.oneof(fc.double(), fc.constantFrom(Number.NaN, -0, 0, Number.POSITIVE_INFINITY, 5e-324));
+      return fc.oneof(
+        fc.double(),
+        fc.constantFrom(Number.NaN, -0, 0, Number.POSITIVE_INFINITY, 5e-324),
+      );
     case "decimal": {
       const limit = 10n ** BigInt(type.precision) - 1n;
-      return fc.oneof(fc.bigInt({ min: -limit, max: limit }), fc.constantFrom(limit, -limit, 0n, -1n));
+      return fc.oneof(
+        fc.bigInt({ min: -limit, max: limit }),
+        fc.constantFrom(limit, -limit, 0n, -1n),
+      );
     }
   }
 }
@@ -220,7 +247,9 @@ const typeArbitrary: fc.Arbitrary<ColumnType> = fc.oneof(
   fc
     .integer({ min: 1, max: 38 })
     .chain((precision) =>
-      fc.integer({ min: 0, max: precision }).map((scale): ColumnType => ({ kind: "decimal", precision, scale })),
+      fc
+        .integer({ min: 0, max: precision })
+        .map((scale): ColumnType => ({ kind: "decimal", precision, scale })),
     ),
 );
 
@@ -239,11 +268,13 @@ export const sampleArbitrary: fc.Arbitrary<Sample> = fc
     maxLength: 6,
   })
   .chain((columns) => {
-    const fields = columns.map(({ type, nullable }, id): Field => ({ id, name: `c${id}`, type, nullable }));
+    const fields = columns.map(
+      ({ type, nullable }, id): Field => ({ id, name: `c${id}`, type, nullable }),
+    );
     const batch = fc.integer({ min: 0, max: 40 }).chain((rowCount) =>
       fc.tuple(
         ...columns.map(({ type, nullable, repeats }) => {
-          const value = nullable ? fc.option(valueOf(type), { freq: 4 }) : valueOf(type);
+          const value = nullable ? fc.option(valueArbitrary(type), { freq: 4 }) : valueArbitrary(type);
           const list = fc.array(value, { minLength: rowCount, maxLength: rowCount });
           return repeats ? value.map((one) => Array<Value>(rowCount).fill(one)) : list;
         }),
@@ -261,14 +292,21 @@ export const sampleArbitrary: fc.Arbitrary<Sample> = fc
 /** All values of a sample, column by column. */
 export function sampleColumns(sample: Sample): Record<string, Value[]> {
   return Object.fromEntries(
-    sample.fields.map(({ name }, index) => [name, sample.batches.flatMap((batch) => batch[index] ?? [])]),
+    sample.fields.map(({ name }, index) => [
+      name,
+      sample.batches.flatMap((batch) => batch[index] ?? []),
+    ]),
   );
 }
 
 /** Writes a sample through the writer under test. */
-export function writeSample(sample: Sample): Promise<{ bytes: Uint8Array; summary: ParquetFileSummary }> {
+export function writeSample(
+  sample: Sample,
+): Promise<{ bytes: Uint8Array; summary: ParquetFileSummary }> {
   const schema = { name: "sample", fields: sample.fields };
-  const names = sample.fields.filter((_, index) => sample.dictionary[index]).map(({ name }) => name);
+  const names = sample.fields
+    .filter((_, index) => sample.dictionary[index])
+    .map(({ name }) => name);
   return writeFile(
     schema,
     sample.batches.map((columns) => batchOf(sample.fields, columns)),

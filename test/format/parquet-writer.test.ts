@@ -24,7 +24,8 @@ import {
   writeFile,
 } from "./parquet-samples.ts";
 
-const longs = (count: number, from = 0): Value[] => Array.from({ length: count }, (_, row) => BigInt(from + row));
+const longs = (count: number, from = 0): Value[] =>
+  Array.from({ length: count }, (_, row) => BigInt(from + row));
 
 describe("row groups (PQ-8)", () => {
   test("hold exactly the rows asked for, whatever the batches", async () => {
@@ -32,17 +33,23 @@ describe("row groups (PQ-8)", () => {
     const sizes = [1, 0, 7, 250, 3, 99, 100, 40];
     let row = 0;
     const batches = sizes.map((size) => {
-      const batch = batchOf(fields, [longs(size, row), longs(size, row).map((value) => (value as bigint % 3n ? `s${value}` : null))]);
+      const batch = batchOf(fields, [
+        longs(size, row),
+        longs(size, row).map((value) => ((value as bigint) % 3n ? `s${value}` : null)),
+      ]);
       row += size;
       return batch;
     });
-    const { bytes, summary } = await writeFile({ name: "n", fields }, batches, { rowGroupRows: 100 });
+    const { bytes, summary } = await writeFile({ name: "n", fields }, batches, {
+      rowGroupRows: 100,
+    });
     const file = await openParquetFile(memorySource(bytes));
     expect(file.rowGroups.map(({ rowCount }) => rowCount)).toEqual([100, 100, 100, 100, 100]);
     expect(summary.splitOffsets).toEqual(file.rowGroups.map(({ startOffset }) => startOffset));
     expect(summary.splitOffsets[0]).toBe(4);
     const read: Value[] = [];
-    for (const index of file.rowGroups.keys()) read.push(...contentOf(await file.readRowGroup(index, fields)).l!);
+    for (const index of file.rowGroups.keys())
+      read.push(...contentOf(await file.readRowGroup(index, fields)).l!);
     expect(read).toEqual(longs(500));
   });
 
@@ -53,7 +60,12 @@ describe("row groups (PQ-8)", () => {
       async (bytes) => {
         written += bytes.length;
       },
-      { schema: { name: "n", fields }, codec: "snappy", rowGroupRows: 10_000, dictionaryColumns: new Set() },
+      {
+        schema: { name: "n", fields },
+        codec: "snappy",
+        rowGroupRows: 10_000,
+        dictionaryColumns: new Set(),
+      },
     );
     const batch = batchOf(fields, [longs(10_000).map((value) => `key ${value}`), longs(10_000)]);
     let before = 0;
@@ -78,16 +90,33 @@ describe("row groups (PQ-8)", () => {
     for (const [type, values] of samples) {
       const asked = field("c", type, true);
       const column = columnOf(asked.type, [...values.slice(0, 4999), null]);
-      const slices = [0, 1001, 4000].map((from, index, all) => ({ column, from, to: all[index + 1] ?? 5000 }));
+      const slices = [0, 1001, 4000].map((from, index, all) => ({
+        column,
+        from,
+        to: all[index + 1] ?? 5000,
+      }));
       const options = { isNullable: true, codec: CODEC.none, hasDictionary: true };
       const chunk = encodeColumnChunk(slices, options, 10_000);
       const pages = walkPages(chunk.bytes, 5000, CODEC.none);
       expect(pages.length).toBeGreaterThan(3);
-      const sum = pages.reduce((total, page) => total + page.uncompressedBytes + page.bodyStart - page.start, 0);
+      const sum = pages.reduce(
+        (total, page) => total + page.uncompressedBytes + page.bodyStart - page.start,
+        0,
+      );
       expect(chunk.uncompressedBytes).toBe(sum);
-      const stored = { bytes: chunk.bytes, codec: CODEC.none, rowCount: 5000, element: encodeFieldElement(asked) };
+      const stored = {
+        bytes: chunk.bytes,
+        codec: CODEC.none,
+        rowCount: 5000,
+        element: encodeFieldElement(asked),
+      };
       const decoder = new ChunkDecoder(stored, asked);
-      for (const [from, to] of [[0, 5000], [999, 4321], [4999, 5000], [70, 70]] as const) {
+      for (const [from, to] of [
+        [0, 5000],
+        [999, 4321],
+        [4999, 5000],
+        [70, 70],
+      ] as const) {
         const expected = valuesOf(column).slice(from, to);
         expect(valuesOf(decoder.decode(from, to, 10_000))).toEqual(expected);
         expect(valuesOf(decoder.decode(from, to))).toEqual(expected);
@@ -98,7 +127,9 @@ describe("row groups (PQ-8)", () => {
 
 describe("the footer", () => {
   test("names this version of the library as the writer", () => {
-    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+    const { version } = JSON.parse(
+      readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
+    );
     expect(CREATED_BY).toBe(`hudi-lake version ${version}`);
   });
 
@@ -107,19 +138,42 @@ describe("the footer", () => {
     const columns = fields.map(({ type }): Value[] => {
       if (type.kind === "string") return ["b", null, "a", "é"];
       if (type.kind === "boolean") return [true, null, true, true];
-      return ["decimal", "long", "timestamp-micros"].includes(type.kind) ? [3n, null, -2n, 1n] : [3, null, -2, 1];
+      return ["decimal", "long", "timestamp-micros"].includes(type.kind)
+        ? [3n, null, -2n, 1n]
+        : [3, null, -2, 1];
     });
-    const entries = new Map([["a", "1"], ["org.apache.hudi.bloomfilter", "x".repeat(1000)]]);
+    const entries = new Map([
+      ["a", "1"],
+      ["org.apache.hudi.bloomfilter", "x".repeat(1000)],
+    ]);
     const options = { codec, dictionaryColumns: new Set(["s", "l"]) };
-    const { bytes, summary } = await writeFile({ name: "trips", fields }, [batchOf(fields, columns)], options, entries);
+    const { bytes, summary } = await writeFile(
+      { name: "trips", fields },
+      [batchOf(fields, columns)],
+      options,
+      entries,
+    );
     const metadata = parquetMetadata(bytes.slice().buffer as ArrayBuffer);
     expect(metadata.version).toBe(1);
-    expect(metadata.key_value_metadata).toEqual([...entries].map(([key, value]) => ({ key, value })));
-    expect(metadata.schema.map(({ name, type, repetition_type }) => [name, type, repetition_type])).toEqual([
+    expect(metadata.key_value_metadata).toEqual(
+      [...entries].map(([key, value]) => ({ key, value })),
+    );
+    expect(
+      metadata.schema.map(({ name, type, repetition_type }) => [name, type, repetition_type]),
+    ).toEqual([
       ["trips", undefined, undefined],
       ...fields.map(({ name }, index) => [
         name,
-        ["BYTE_ARRAY", "BOOLEAN", "INT32", "INT64", "DOUBLE", "INT32", "INT64", ...Array(3).fill("FIXED_LEN_BYTE_ARRAY")][index],
+        [
+          "BYTE_ARRAY",
+          "BOOLEAN",
+          "INT32",
+          "INT64",
+          "DOUBLE",
+          "INT32",
+          "INT64",
+          ...Array(3).fill("FIXED_LEN_BYTE_ARRAY"),
+        ][index],
         "OPTIONAL",
       ]),
     ]);
@@ -140,7 +194,10 @@ describe("the footer", () => {
     expect(chunks.every((chunk) => chunk.statistics?.null_count === 1n)).toBe(true);
     expect(chunks[2]!.statistics).toMatchObject({ min_value: -2, max_value: 3 });
     expect(chunks[0]!.statistics).toMatchObject({ min_value: "a", max_value: "é" });
-    expect(chunks[8]!.statistics).toMatchObject({ min_value: expect.closeTo(-2e-6), max_value: expect.closeTo(3e-6) });
+    expect(chunks[8]!.statistics).toMatchObject({
+      min_value: expect.closeTo(-2e-6),
+      max_value: expect.closeTo(3e-6),
+    });
     expect(chunks[0]!.dictionary_page_offset).toBe(4n);
     const total = chunks.reduce((sum, chunk) => sum + chunk.total_compressed_size, 0n);
     expect(group!.total_compressed_size).toBe(total);
@@ -151,17 +208,30 @@ describe("the footer", () => {
   test("of dictionary columns has dictionaries, of others none but for one repeated string", async () => {
     const fields = ["file", "city", "id"].map((name) => field(name, "string", true));
     const ids = longs(1000).map((value) => `id ${value}`);
-    const columns = [Array<Value>(1000).fill("f_1.parquet"), ids.map((_, row) => `city ${row % 4}`), ids];
-    const { bytes } = await writeFile({ name: "n", fields }, [batchOf(fields, columns)], { dictionaryColumns: new Set(["city"]) });
+    const columns = [
+      Array<Value>(1000).fill("f_1.parquet"),
+      ids.map((_, row) => `city ${row % 4}`),
+      ids,
+    ];
+    const { bytes } = await writeFile({ name: "n", fields }, [batchOf(fields, columns)], {
+      dictionaryColumns: new Set(["city"]),
+    });
     const metadata = parquetMetadata(bytes.slice().buffer as ArrayBuffer);
     const chunks = metadata.row_groups[0]!.columns.map((column) => column.meta_data!);
-    expect(chunks.map((chunk) => chunk.dictionary_page_offset !== undefined)).toEqual([true, true, false]);
+    expect(chunks.map((chunk) => chunk.dictionary_page_offset !== undefined)).toEqual([
+      true,
+      true,
+      false,
+    ]);
     expect(Number(chunks[0]!.total_compressed_size)).toBeLessThan(100);
   });
 });
 
 describe("statistics (PQ-7)", () => {
-  const statisticsOf = async (type: Parameters<typeof field>[1], groups: Value[][]): Promise<unknown[]> => {
+  const statisticsOf = async (
+    type: Parameters<typeof field>[1],
+    groups: Value[][],
+  ): Promise<unknown[]> => {
     const fields = [field("c", type, true)];
     const batches = groups.map((values) => batchOf(fields, [values]));
     const rowGroupRows = groups[0]!.length;
@@ -177,30 +247,59 @@ describe("statistics (PQ-7)", () => {
   const text = (value: string): Uint8Array => new Uint8Array(Buffer.from(value));
 
   test("follow each type's order, over chunks and over the file", async () => {
-    expect(await statisticsOf("int", [[5, -3, null], [7, null, 7], [null, null, null]])).toEqual([
+    expect(
+      await statisticsOf("int", [
+        [5, -3, null],
+        [7, null, 7],
+        [null, null, null],
+      ]),
+    ).toEqual([
       [1, -3, 5],
       [1, 7, 7],
       [3, undefined, undefined],
       [5, -3, 7],
     ]);
     const [least, most] = [-(2n ** 63n), 2n ** 63n - 1n];
-    expect(await statisticsOf("long", [[0n, least], [most, -1n]])).toEqual([
+    expect(
+      await statisticsOf("long", [
+        [0n, least],
+        [most, -1n],
+      ]),
+    ).toEqual([
       [0, least, 0n],
       [0, -1n, most],
       [0, least, most],
     ]);
-    expect(await statisticsOf("boolean", [[false, null], [true, true]])).toEqual([
+    expect(
+      await statisticsOf("boolean", [
+        [false, null],
+        [true, true],
+      ]),
+    ).toEqual([
       [1, false, false],
       [0, true, true],
       [1, false, true],
     ]);
     // UTF-8 bytes, not UTF-16 units: U+FFFF sorts before U+10000.
-    expect(await statisticsOf("string", [["\u{10000}", "\uffff", ""], ["b", "ab", "a"]])).toEqual([
+    expect(
+      await statisticsOf("string", [
+        ["\u{10000}", "\uffff", ""],
+        ["b", "ab", "a"],
+      ]),
+    ).toEqual([
       [0, text(""), text("\u{10000}")],
       [0, text("a"), text("b")],
       [0, text(""), text("\u{10000}")],
     ]);
-    expect(await statisticsOf([5, 2], [[-1n, 1n], [-300n, 299n]])).toEqual([
+    expect(
+      await statisticsOf(
+        [5, 2],
+        [
+          [-1n, 1n],
+          [-300n, 299n],
+        ],
+      ),
+    ).toEqual([
       [0, new Uint8Array([0xff, 0xff, 0xff]), new Uint8Array([0, 0, 1])],
       [0, new Uint8Array([0xff, 0xfe, 0xd4]), new Uint8Array([0, 1, 0x2b])],
       [0, new Uint8Array([0xff, 0xfe, 0xd4]), new Uint8Array([0, 1, 0x2b])],
@@ -208,7 +307,12 @@ describe("statistics (PQ-7)", () => {
   });
 
   test("of doubles know NaN and both zeros", async () => {
-    const chunks = await statisticsOf("double", [[0, 1], [-0, -1], [Number.NaN, 2], [null, Number.NEGATIVE_INFINITY]]);
+    const chunks = await statisticsOf("double", [
+      [0, 1],
+      [-0, -1],
+      [Number.NaN, 2],
+      [null, Number.NEGATIVE_INFINITY],
+    ]);
     expect(chunks).toStrictEqual([
       [0, -0, 1],
       [0, -1, 0],
@@ -227,25 +331,42 @@ describe("statistics (PQ-7)", () => {
 
   test("are given in the type that a reader asks for, and all null for a missing column", async () => {
     const fields = [field("i", "int", false), field("d", [5, 2], false)];
-    const { bytes } = await writeFile({ name: "n", fields }, [batchOf(fields, [[3, -4], [1n, -1n]])]);
+    const { bytes } = await writeFile({ name: "n", fields }, [
+      batchOf(fields, [
+        [3, -4],
+        [1n, -1n],
+      ]),
+    ]);
     const file = await openParquetFile(memorySource(bytes));
-    expect(file.rowGroupStatistics(0, field("i", "long"))).toEqual({ rowCount: 2, nullCount: 0, min: -4n, max: 3n });
+    expect(file.rowGroupStatistics(0, field("i", "long"))).toEqual({
+      rowCount: 2,
+      nullCount: 0,
+      min: -4n,
+      max: 3n,
+    });
     expect(file.rowGroupStatistics(0, field("i", "double"))).toMatchObject({ min: -4, max: 3 });
     expect(file.rowGroupStatistics(0, field("d", [10, 2]))).toMatchObject({
       min: new Uint8Array([255, 255, 255, 255, 255]),
       max: new Uint8Array([0, 0, 0, 0, 1]),
     });
     expect(file.rowGroupStatistics(0, field("i", "string"))).toEqual({ rowCount: 2, nullCount: 0 });
-    expect(file.rowGroupStatistics(0, field("later", "int"))).toEqual({ rowCount: 2, nullCount: 2 });
+    expect(file.rowGroupStatistics(0, field("later", "int"))).toEqual({
+      rowCount: 2,
+      nullCount: 2,
+    });
   });
 });
 
 describe("the writer refuses (PQ-8)", () => {
   const fields = [field("k", "string", false), field("l", "long", true)];
-  const write = async (batch: ColumnBatch): Promise<unknown> => writeFile({ name: "n", fields }, [batch]);
+  const write = async (batch: ColumnBatch): Promise<unknown> =>
+    writeFile({ name: "n", fields }, [batch]);
 
   test("null in a column that may not be null, with its row", async () => {
-    const batch = batchOf(fields, [["a", "b", null], [1n, 2n, 3n]]);
+    const batch = batchOf(fields, [
+      ["a", "b", null],
+      [1n, 2n, 3n],
+    ]);
     await expect(write(batch)).rejects.toMatchObject({
       code: "INVALID",
       message: "cannot write column k (string): found null in row 2 of the batch, expected a value",
@@ -264,6 +385,8 @@ describe("the writer refuses (PQ-8)", () => {
   });
 
   test("row groups without rows", async () => {
-    await expect(writeFile({ name: "n", fields }, [], { rowGroupRows: 0 })).rejects.toMatchObject({ code: "INVALID" });
+    await expect(writeFile({ name: "n", fields }, [], { rowGroupRows: 0 })).rejects.toMatchObject({
+      code: "INVALID",
+    });
   });
 });

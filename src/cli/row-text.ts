@@ -1,0 +1,249 @@
+// Values of rows as text and back: for JSON lines, for CSV and for people. What is printed reads back
+// as the same value. Rules: spec/protocol/cli.md, CLI-9 to CLI-13.
+import { HudiError } from "../errors.ts";
+import { type Column, isPresent } from "../format/column-batch.ts";
+import { createValueReader } from "../format/row-batch.ts";
+import { type Field, formatFieldType } from "../format/schema.ts";
+import { formatDate, formatTimestamp, parseDateText, parseTimestampText } from "./time-text.ts";
+
+/** The text of one row of a column. */
+export type ValueFormatter = (row: number) => string;
+
+/** The bare text of the values that are present: what CSV and tables show. */
+export function createTextFormatter(field: Field, column: Column): ValueFormatter {
+  switch (column.layout) {
+    case "int32":
+      return field.type.kind === "date"
+        ? (row) => formatDate(column.values[row] as number)
+        : (row) => String(column.values[row]);
+    case "int64":
+      return field.type.kind === "timestamp-micros"
+        ? (row) => formatTimestamp(column.values[row] as bigint)
+        : (row) => String(column.values[row]);
+    case "float64":
+      return (row) => formatDouble(column.values[row] as number);
+    case "bytes":
+    case "fixed":
+      return createValueReader(field, column) as (row: number) => string;
+    case "bits": {
+      const read = createValueReader(field, column);
+      return (row) => String(read(row));
+    }
+  }
+}
+
+/** The JSON text of every value, nulls included. */
+export function createJsonFormatter(field: Field, column: Column): ValueFormatter {
+  const text = createTextFormatter(field, column);
+  const present = createPresentJson(field, column, text);
+  return column.validity ? (row) => (isPresent(column, row) ? present(row) : "null") : present;
+}
+
+function createPresentJson(field: Field, column: Column, text: ValueFormatter): ValueFormatter {
+  switch (field.type.kind) {
+    case "boolean":
+    case "int":
+    case "long":
+      return text;
+    case "double": {
+      const { values } = column as { values: Float64Array };
+      return (row) => (Number.isFinite(values[row]) ? text(row) : `"${text(row)}"`);
+    }
+    case "string":
+      return (row) => JSON.stringify(text(row));
+    default:
+      return (row) => `"${text(row)}"`;
+  }
+}
+
+/** The shortest digits that read back as the same number; minus zero keeps its sign. */
+function formatDouble(value: number): string {
+  return Object.is(value, -0) ? "-0" : String(value);
+}
+
+/** A value that a column cannot take. Names the column; whoever catches it names the row. */
+export class UnfitValue extends HudiError {
+  override readonly name: string = "UnfitValue";
+
+  constructor(field: Field, found: string, expected: string) {
+    super("INVALID", `column ${field.name} (${formatFieldType(field)}): found ${found}, expected ${expected}`);
+  }
+}
+
+/** Turns a parsed JSON value into the value that a row has. Throws `UnfitValue`. */
+export type JsonReader = (value: unknown) => unknown;
+
+/** A reader of the JSON values of a field; integers too large for a number come as bigint. */
+export function createJsonReader(field: Field): JsonReader {
+  const read = JSON_READERS[field.type.kind];
+  return (value) => {
+    if (value === null) {
+      if (field.nullable) return null;
+      throw new UnfitValue(field, "null", "a value: the column is not nullable");
+    }
+    if (value === undefined) {
+      throw new UnfitValue(field, "nothing", field.nullable ? "a value or null" : "a value");
+    }
+    return read(field, value);
+  };
+}
+
+type KindReader = (field: Field, value: unknown) => unknown;
+
+const JSON_READERS: Record<Field["type"]["kind"], KindReader> = {
+  string: (field, value) => {
+    if (typeof value !== "string") throw unfitJson(field, value);
+    return requireWellFormed(field, value);
+  },
+  boolean: (field, value) => {
+    if (typeof value !== "boolean") throw unfitJson(field, value);
+    return value;
+  },
+  int: (field, value) => {
+    if (typeof value !== "number" || (value | 0) !== value) throw unfitJson(field, value);
+    return value;
+  },
+  long: (field, value) => {
+    const isExact = typeof value === "bigint" || Number.isSafeInteger(value);
+    if (!isExact) throw unfitJson(field, value);
+    return requireInt64(field, BigInt(value as number | bigint));
+  },
+  double: (field, value) => {
+    if (typeof value === "number" && Number.isFinite(value)) return value;
+    if (typeof value === "bigint") return Number(value);
+    const special = typeof value === "string" ? SPECIAL_DOUBLES.get(value) : undefined;
+    if (special === undefined) throw unfitJson(field, value);
+    return special;
+  },
+  date: (field, value) => (typeof value === "string" ? readDate(field, value) : fail(field, value)),
+  "timestamp-micros": (field, value) =>
+    typeof value === "string" ? readTimestamp(field, value) : fail(field, value),
+  decimal: (field, value) =>
+    typeof value === "string" ? readDecimal(field, value) : fail(field, value),
+};
+
+function fail(field: Field, value: unknown): never {
+  throw unfitJson(field, value);
+}
+
+/** Turns the text of a CSV field into the value that a row has. Throws `UnfitValue`. */
+export type TextReader = (text: string) => unknown;
+
+/** A reader of the bare text of a field. */
+export function createTextReader(field: Field): TextReader {
+  const read = TEXT_READERS[field.type.kind];
+  return (text) => read(field, text);
+}
+
+const INTEGER = /^[+-]?\d+$/;
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/;
+
+const TEXT_READERS: Record<Field["type"]["kind"], (field: Field, text: string) => unknown> = {
+  string: requireWellFormed,
+  boolean: (field, text) => {
+    const value = BOOLEANS.get(text.toLowerCase());
+    if (value === undefined) throw unfitText(field, text);
+    return value;
+  },
+  int: (field, text) => {
+    const value = Number(text);
+    if (!INTEGER.test(text) || (value | 0) !== value) throw unfitText(field, text);
+    return value | 0;
+  },
+  long: (field, text) => {
+    if (!INTEGER.test(text) || text.length > 40) throw unfitText(field, text);
+    return requireInt64(field, BigInt(text.replace("+", "")));
+  },
+  double: (field, text) => {
+    const value = SPECIAL_DOUBLES.get(text) ?? (NUMBER.test(text) ? Number(text) : undefined);
+    if (value === undefined) throw unfitText(field, text);
+    return value;
+  },
+  date: readDate,
+  "timestamp-micros": readTimestamp,
+  decimal: readDecimal,
+};
+
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ["true", true],
+  ["false", false],
+]);
+
+const SPECIAL_DOUBLES: ReadonlyMap<string, number> = new Map([
+  ["NaN", Number.NaN],
+  ["Infinity", Number.POSITIVE_INFINITY],
+  ["-Infinity", Number.NEGATIVE_INFINITY],
+]);
+
+const INT64_MAX = 2n ** 63n - 1n;
+
+function requireInt64(field: Field, value: bigint): bigint {
+  if (value >= -INT64_MAX - 1n && value <= INT64_MAX) return value;
+  throw new UnfitValue(field, String(value), EXPECTED.long);
+}
+
+function requireWellFormed(field: Field, text: string): string {
+  if (text.isWellFormed()) return text;
+  throw new UnfitValue(field, "half a surrogate pair", "well-formed Unicode");
+}
+
+/** The Date of JavaScript, which the row API takes, reaches 100 million days from 1970. */
+const MAX_DATE_DAYS = 100_000_000;
+
+function readDate(field: Field, text: string): Date {
+  const days = parseDateText(text);
+  if (days === undefined || Math.abs(days) > MAX_DATE_DAYS) throw unfitText(field, text);
+  return new Date(days * 86_400_000);
+}
+
+function readTimestamp(field: Field, text: string): bigint {
+  const micros = parseTimestampText(text);
+  if (micros === undefined) throw unfitText(field, text);
+  return micros;
+}
+
+function readDecimal(field: Field, text: string): string {
+  const { precision, scale } = field.type as { precision: number; scale: number };
+  const [, whole = "", fraction = ""] = /^[+-]?0*(\d*)(?:\.(\d+))?$/.exec(text) ?? [];
+  const isDecimal = /^[+-]?\d+(\.\d+)?$/.test(text);
+  if (!isDecimal || fraction.length > scale || whole.length > precision - scale) {
+    throw new UnfitValue(field, quote(text), describeDecimal(precision, scale));
+  }
+  return text;
+}
+
+function describeDecimal(precision: number, scale: number): string {
+  const digits = `at most ${precision - scale} digits`;
+  return scale === 0 ? `a text of ${digits}` : `a text of ${digits}, a point and ${scale} digits`;
+}
+
+const EXPECTED: Record<Field["type"]["kind"], string> = {
+  string: "a text",
+  boolean: "true or false",
+  int: "an integer from -2147483648 to 2147483647",
+  long: "an integer from -9223372036854775808 to 9223372036854775807",
+  double: 'a number, or the text "NaN", "Infinity" or "-Infinity"',
+  date: "a day as yyyy-MM-dd",
+  "timestamp-micros":
+    "a time with its zone and at most six digits of a second, such as 2024-01-31T12:00:00.123456Z",
+  decimal: 'the digits as a text, such as "12.50"',
+};
+
+function unfitText(field: Field, text: string): UnfitValue {
+  return new UnfitValue(field, quote(text), EXPECTED[field.type.kind]);
+}
+
+function unfitJson(field: Field, value: unknown): UnfitValue {
+  return new UnfitValue(field, describeJson(value), EXPECTED[field.type.kind]);
+}
+
+function describeJson(value: unknown): string {
+  if (typeof value === "string") return quote(value);
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "an object";
+  return String(value);
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}

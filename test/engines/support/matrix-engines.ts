@@ -1,0 +1,221 @@
+// The engines of the matrix behind one interface: start in a time zone, read a table of a shape, and
+// say how the engine itself changes what it shows.
+
+import { join } from "node:path";
+
+import { HudiTable } from "../../../src/index.ts";
+import { makeEdgeRow } from "./edge-rows.ts";
+import { canonicalRows, type EngineRow, type EngineValue } from "./engine-rows.ts";
+import { HudiRsReader } from "./hudi-rs-reader.ts";
+import { collectEngineRows, formatSparkColumns, listEngineColumns } from "./lake-rows.ts";
+import { truncateToPrestoMicros } from "./presto-client.ts";
+import { PrestoServer } from "./presto-server.ts";
+import type { Shape } from "./shapes.ts";
+import { SparkSession, type SparkWrite } from "./spark-session.ts";
+
+/** Where the engines of one run live. */
+export interface EngineWorld {
+  readonly timeZone: string;
+  /** A folder for what engines keep on disk. */
+  readonly directory: string;
+}
+
+/** What an engine found in a table, and what it must find by its own rules. */
+export interface EngineReading {
+  readonly rows: readonly EngineRow[];
+  readonly expected: readonly EngineRow[];
+  /** How the engine differs from the table by its own rules; empty where it does not. */
+  readonly notes: readonly string[];
+}
+
+/** One column of the matrix. */
+export interface MatrixEngine {
+  readonly name: string;
+  /** Reads the table of a shape that must hold these rows. */
+  read(shape: Shape, path: string, expected: readonly EngineRow[]): Promise<EngineReading>;
+  stop(): Promise<void>;
+}
+
+/** Starts the engine; throws where it cannot be had. */
+export type StartEngine = (world: EngineWorld) => Promise<MatrixEngine>;
+
+const EMPTY_PARTITION =
+  "The engine takes the partition column from the folder, where an empty text and a null are one: it shows null.";
+const WHOLE_MILLISECONDS = "Presto cuts a timestamp to whole milliseconds, and so is the expectation.";
+const NAMED_SETTING = "Spark refuses these values unless it is told:";
+
+/** Our own reader. */
+export const startLake: StartEngine = async () => ({
+  name: "hudi-lake",
+  read: async (_, path, expected) => {
+    const table = await HudiTable.open(path);
+    try {
+      return { rows: await collectEngineRows(table.read()), expected, notes: [] };
+    } finally {
+      await table[Symbol.asyncDispose]();
+    }
+  },
+  stop: async () => {},
+});
+
+export const startHudiRs: StartEngine = async () => {
+  const reader = await HudiRsReader.start();
+  return {
+    name: "hudi-rs",
+    read: async (_, path, expected) => ({ rows: await reader.read(path), expected, notes: [] }),
+    stop: () => reader.stop(),
+  };
+};
+
+export const startPresto: StartEngine = async ({ directory, timeZone }) => {
+  const presto = await PrestoServer.start({ dataDir: join(directory, "presto"), timeZone });
+  return {
+    name: "PrestoDB",
+    async read(shape, path, expected) {
+      const table = await HudiTable.open(path);
+      const columns = listEngineColumns(await table.schema());
+      await table[Symbol.asyncDispose]();
+      await presto.registerHudiTable({ name: shape.name, location: path, columns });
+      const list = columns.map(({ name }) => `"${name}"`).join(", ");
+      const rows = await presto.query(`SELECT ${list} FROM ${shape.name}`);
+      const shown = showEmptyPartitionAsNull(shape, expected);
+      const cut = shown.rows.map((row) =>
+        Object.fromEntries(
+          columns.map(({ name, type }) => {
+            const value = row[name] ?? null;
+            const isTime = type === "timestamp" && typeof value === "bigint";
+            return [name, isTime ? truncateToPrestoMicros(value) : value];
+          }),
+        ),
+      );
+      const isCut = String(canonicalRows(cut)) !== String(canonicalRows(shown.rows));
+      return {
+        rows,
+        expected: cut,
+        notes: [...shown.notes, ...(isCut ? [WHOLE_MILLISECONDS] : [])],
+      };
+    },
+    stop: () => presto.stop(),
+  };
+};
+
+/** Spark, for reads and for `SPARK_UPSERT`, which share a session. */
+export class SparkEngine implements MatrixEngine {
+  readonly name = "Spark 3.5, Hudi 0.15.0";
+  readonly spark: SparkSession;
+
+  constructor(spark: SparkSession) {
+    this.spark = spark;
+  }
+
+  static async start({ timeZone }: EngineWorld): Promise<SparkEngine> {
+    return new SparkEngine(await SparkSession.start({ bundle: "0.15.0", timeZone }));
+  }
+
+  async read(shape: Shape, path: string, expected: readonly EngineRow[]): Promise<EngineReading> {
+    return this.#withSettings(shape, async (notes) => {
+      const shown = showEmptyPartitionAsNull(shape, expected);
+      const rows = await this.spark.readTable(path);
+      return { rows, expected: shown.rows, notes: [...shown.notes, ...notes] };
+    });
+  }
+
+  /**
+   * Lets Spark update every row of the table and insert one, finding our keys by its bloom index,
+   * then reads the table with Spark and with us.
+   */
+  async upsertAndRead(
+    shape: Shape,
+    path: string,
+    expected: readonly EngineRow[],
+  ): Promise<EngineReading> {
+    const changed = changeEveryRow(shape, expected);
+    const table = await HudiTable.open(path);
+    try {
+      const schema = formatSparkColumns(await table.schema());
+      const options = sparkWriteOptions(shape);
+      return await this.#withSettings(shape, async () => {
+        await this.spark.write({ path, rows: changed, schema, options, mode: "append" });
+        const { rows, expected: shown } = await this.read(shape, path, changed);
+        const ours = await collectEngineRows(table.read());
+        const isSame = String(canonicalRows(ours)) === String(canonicalRows(changed));
+        // What Spark reads is shown where we agree with the expectation, else what we read.
+        return isSame
+          ? { rows, expected: shown, notes: [] }
+          : { rows: ours, expected: changed, notes: [] };
+      });
+    } finally {
+      await table[Symbol.asyncDispose]();
+    }
+  }
+
+  async #withSettings(
+    shape: Shape,
+    work: (notes: readonly string[]) => Promise<EngineReading>,
+  ): Promise<EngineReading> {
+    const settings = Object.entries(shape.sparkSettings);
+    for (const [key, value] of settings) await this.spark.sql(`SET ${key}=${value}`);
+    try {
+      return await work(settings.map(([key, value]) => `${NAMED_SETTING} ${key}=${value}.`));
+    } finally {
+      for (const [key] of settings) await this.spark.sql(`RESET ${key}`);
+    }
+  }
+
+  stop(): Promise<void> {
+    return this.spark.stop();
+  }
+}
+
+/** Options of Spark's writes into the table of a shape. */
+export function sparkWriteOptions({ definition }: Pick<Shape, "definition">): SparkWrite["options"] {
+  const { name, recordKey, partitionBy, orderingField, hiveStyle, urlEncode } = definition;
+  const generator = partitionBy === undefined ? "NonpartitionedKeyGenerator" : "SimpleKeyGenerator";
+  return {
+    "hoodie.table.name": name,
+    "hoodie.datasource.write.recordkey.field": recordKey,
+    "hoodie.datasource.write.partitionpath.field": partitionBy ?? "",
+    "hoodie.datasource.write.keygenerator.class": `org.apache.hudi.keygen.${generator}`,
+    "hoodie.datasource.write.hive_style_partitioning": String(hiveStyle ?? false),
+    "hoodie.datasource.write.partitionpath.urlencode": String(urlEncode ?? false),
+    ...(orderingField === undefined
+      ? {}
+      : {
+          "hoodie.datasource.write.precombine.field": orderingField,
+          "hoodie.datasource.write.payload.class":
+            "org.apache.hudi.common.model.DefaultHoodieRecordPayload",
+        }),
+    "hoodie.metadata.enable": "false",
+    "hoodie.embed.timeline.server": "false",
+    "hoodie.index.type": "BLOOM",
+    "hoodie.upsert.shuffle.parallelism": "2",
+    "hoodie.bloom.index.parallelism": "2",
+  };
+}
+
+/** Every row changed where it has a note, and one row more. */
+function changeEveryRow(shape: Shape, rows: readonly EngineRow[]): EngineRow[] {
+  const { recordKey } = shape.definition;
+  const changed = rows.map((row) => ("note" in row ? { ...row, note: "by Spark" } : row));
+  const like = changed[0] ?? makeEdgeRow(0, 1n);
+  return [...changed, { ...like, [recordKey]: newKey(like[recordKey] ?? null) }];
+}
+
+/** A key of the same type that no shape uses. */
+function newKey(like: EngineValue): EngineValue {
+  if (typeof like === "number") return 4242;
+  if (typeof like === "bigint") return 4242n;
+  return /^\d{4}-\d\d-\d\d$/.test(String(like)) ? "2001-01-01" : "inserted by Spark";
+}
+
+/** Spark and Presto read the partition column off the path of the folder. */
+function showEmptyPartitionAsNull(
+  { definition: { partitionBy } }: Shape,
+  rows: readonly EngineRow[],
+): { readonly rows: readonly EngineRow[]; readonly notes: readonly string[] } {
+  if (partitionBy === undefined || !rows.some((row) => row[partitionBy] === "")) {
+    return { rows, notes: [] };
+  }
+  const shown = rows.map((row) => (row[partitionBy] === "" ? { ...row, [partitionBy]: null } : row));
+  return { rows: shown, notes: [EMPTY_PARTITION] };
+}
