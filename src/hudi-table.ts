@@ -219,6 +219,23 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
     return loadCommitMetadata(this.#context, instant, options.signal);
   }
 
+  /**
+   * What the newest completed write keeps under a key of `WriteOptions.checkpoint`; undefined when
+   * none of the active timeline has it.
+   */
+  async checkpoint(
+    key: string,
+    options: Abortable = {},
+  ): Promise<{ readonly instant: string; readonly value: string } | undefined> {
+    const timeline = await loadActiveTimeline(this.#context, options.signal);
+    for (const instant of timeline.completedWrites().reverse()) {
+      const metadata = await loadCommitMetadata(this.#context, instant, options.signal);
+      const value = metadata.extraMetadata.get(key);
+      if (value !== undefined) return { instant: instant.time, value };
+    }
+    return undefined;
+  }
+
   /** The latest file slice of each file group. */
   async files(options: Abortable = {}): Promise<readonly FileSlice[]> {
     const timeline = await loadActiveTimeline(this.#context, options.signal);

@@ -155,8 +155,10 @@ const TEXT_READERS: Record<Field["type"]["kind"], (field: Field, text: string) =
     return requireInt64(field, BigInt(text.replace("+", "")));
   },
   double: (field, text) => {
-    const value = SPECIAL_DOUBLES.get(text) ?? (NUMBER.test(text) ? Number(text) : undefined);
-    if (value === undefined) throw unfitText(field, text);
+    const special = SPECIAL_DOUBLES.get(text);
+    if (special !== undefined) return special;
+    const value = Number(text);
+    if (!NUMBER.test(text) || !Number.isFinite(value)) throw unfitText(field, text);
     return value;
   },
   date: readDate,

@@ -129,8 +129,7 @@ function decodeRowChange(
   const envelope = isInDoubt(plain) ? parseExactly(record, payload) : plain;
   const source = requireObject(record, envelope, "source");
   const before = findObject(record, envelope, "before");
-  const after =
-    kind === "delete" ? undefined : requireObject(record, envelope, "after");
+  const after = kind === "delete" ? undefined : requireObject(record, envelope, "after");
   if (kind === "delete") {
     state.lastDeletes.set(record.partition, { offset: record.offset, key: keyText });
   }
@@ -201,16 +200,15 @@ function requireText(
   }
 }
 
-function parse(
-  record: SourceRecord,
-  parser: PayloadParser,
-  text: string,
-  part: string,
-): Payload {
+function parse(record: SourceRecord, parser: PayloadParser, text: string, part: string): Payload {
   try {
     return parser.parse(text);
   } catch (cause) {
-    throw invalid(record, `its ${part} is no JSON, expected what Debezium's JSON converter writes`, cause);
+    throw invalid(
+      record,
+      `its ${part} is no JSON, expected what Debezium's JSON converter writes`,
+      cause,
+    );
   }
 }
 
@@ -230,16 +228,15 @@ function requireObject(record: SourceRecord, envelope: JsonObject, name: string)
   throw invalid(record, `its ${name} is missing, expected an object`);
 }
 
-function findInteger(
-  record: SourceRecord,
-  source: JsonObject,
-  name: string,
-): bigint | undefined {
+function findInteger(record: SourceRecord, source: JsonObject, name: string): bigint | undefined {
   const value = findMember(source, name) ?? undefined;
   if (value === undefined) return undefined;
   if (Number.isSafeInteger(value)) return BigInt(value as number);
   if (typeof value === "bigint" && BigInt.asIntN(64, value) === value) return value;
-  throw invalid(record, `its source.${name} is ${describeJson(value)}, expected an integer of 64 bits`);
+  throw invalid(
+    record,
+    `its source.${name} is ${describeJson(value)}, expected an integer of 64 bits`,
+  );
 }
 
 function findTime(record: SourceRecord, object: JsonObject): number | undefined {
@@ -257,7 +254,10 @@ function readTable(source: JsonObject): SourceTable {
 }
 
 function formatTable({ database, schema, table }: SourceTable): string {
-  return `table ${[database, schema, table].filter((part) => part !== "").join(".").slice(0, 200)}`;
+  return `table ${[database, schema, table]
+    .filter((part) => part !== "")
+    .join(".")
+    .slice(0, 200)}`;
 }
 
 function invalid(record: SourceRecord, fact: string, cause?: unknown): HudiError {

@@ -48,7 +48,13 @@ const ATTRIBUTE_KINDS: Readonly<Record<EventAttribute, "long" | "string">> = {
   capturedMs: "long",
 };
 
-const OP_LETTERS = { snapshot: "r", create: "c", update: "u", delete: "d", tombstone: "d" } as const;
+const OP_LETTERS = {
+  snapshot: "r",
+  create: "c",
+  update: "u",
+  delete: "d",
+  tombstone: "d",
+} as const;
 
 /** A column that is taken from the row of the event. */
 interface RowColumn extends ValueDecoder {

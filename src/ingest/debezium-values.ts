@@ -24,9 +24,18 @@ const EPOCH_UNITS: ReadonlyMap<string, EpochUnit> = new Map<string, EpochUnit>([
 
 /** Semantic types whose JSON looks like something else, with what to do about them. */
 const UNREADABLE: ReadonlyMap<string, string> = new Map([
-  ["org.apache.kafka.connect.data.Decimal", "text; set decimal.handling.mode=string in the connector"],
-  ["io.debezium.data.VariableScaleDecimal", "text; set decimal.handling.mode=string in the connector"],
-  ["io.debezium.time.NanoTimestamp", "microseconds; set time.precision.mode=adaptive_time_microseconds in the connector"],
+  [
+    "org.apache.kafka.connect.data.Decimal",
+    "text; set decimal.handling.mode=string in the connector",
+  ],
+  [
+    "io.debezium.data.VariableScaleDecimal",
+    "text; set decimal.handling.mode=string in the connector",
+  ],
+  [
+    "io.debezium.time.NanoTimestamp",
+    "microseconds; set time.precision.mode=adaptive_time_microseconds in the connector",
+  ],
 ]);
 
 /** A decoder for a column, by its type and, where records carry schemas, what they declare. */

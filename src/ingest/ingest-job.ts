@@ -2,7 +2,12 @@
 // table, whatever stops in between. Rules: spec/protocol/ingest.md, ING-15 to ING-18.
 import type { HudiTable } from "../hudi-table.ts";
 import type { Commit } from "../write/write-operation.ts";
-import { type BatchLimits, batchChanges, type IngestBatch, type RecordDecoder } from "./batch-changes.ts";
+import {
+  type BatchLimits,
+  batchChanges,
+  type IngestBatch,
+  type RecordDecoder,
+} from "./batch-changes.ts";
 import { DEFAULT_CHECKPOINT_KEY, formatCheckpoint, resumeFrom } from "./checkpoint.ts";
 import { DebeziumJsonDecoder } from "./debezium-json.ts";
 import { DebeziumRowMapper, type DebeziumRowOptions } from "./debezium-rows.ts";

@@ -274,7 +274,9 @@ export const sampleArbitrary: fc.Arbitrary<Sample> = fc
     const batch = fc.integer({ min: 0, max: 40 }).chain((rowCount) =>
       fc.tuple(
         ...columns.map(({ type, nullable, repeats }) => {
-          const value = nullable ? fc.option(valueArbitrary(type), { freq: 4 }) : valueArbitrary(type);
+          const value = nullable
+            ? fc.option(valueArbitrary(type), { freq: 4 })
+            : valueArbitrary(type);
           const list = fc.array(value, { minLength: rowCount, maxLength: rowCount });
           return repeats ? value.map((one) => Array<Value>(rowCount).fill(one)) : list;
         }),
