@@ -6,7 +6,7 @@ import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { HudiError } from "../errors.ts";
 import { type Checkpoint, isOffset, nextOffset } from "./checkpoint.ts";
-import { describeJson, type JsonValue, parseExactJson } from "./exact-json.ts";
+import { describeJson, type JsonValue, mayBeRounded, parseExactJson } from "./exact-json.ts";
 import { splitJsonMembers } from "./json-members.ts";
 import type { RecordHeader, RecordSource, SourceRecord } from "./record-source.ts";
 
@@ -172,7 +172,9 @@ function parseMember(
   place: string,
 ): JsonValue | undefined {
   const text = members.get(name);
-  return text === undefined ? undefined : parsed(() => parseExactJson(text), place);
+  if (text === undefined) return undefined;
+  const value = parsed(() => JSON.parse(text) as JsonValue, place);
+  return mayBeRounded(value) ? parsed(() => parseExactJson(text), place) : value;
 }
 
 function parsed<T>(parse: () => T, place: string): T {

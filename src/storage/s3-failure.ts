@@ -43,12 +43,7 @@ interface SdkError {
 }
 
 /** Codes of requests that the store dropped before it acted on them, whatever their status. */
-const DROPPED_CODES: ReadonlySet<string> = new Set([
-  "ConditionalRequestConflict",
-  "OperationAborted",
-  "RequestTimeout",
-  "RequestTimeTooSkewed",
-]);
+const DROPPED_CODES: ReadonlySet<string> = new Set(["RequestTimeout", "RequestTimeTooSkewed"]);
 
 /** System errors that come before a connection stands, so that nothing was sent. */
 const UNSENT_CODES: ReadonlySet<string> = new Set([

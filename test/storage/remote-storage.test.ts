@@ -161,28 +161,38 @@ describe("a storage through a port", () => {
     let worker: Worker | undefined;
     afterEach(() => worker?.terminate());
 
-    it("reads and writes what the host has (ST-70)", async () => {
-      const storage = new MemoryStorage(store);
-      await storage.put("in", text("from the host"));
+    /** Starts the worker; resolves with what it reports. */
+    const start = async (storage: Storage, isIdle: boolean): Promise<unknown> => {
       const { port1, port2 } = new MessageChannel();
       serveStorage(storage, port1);
       worker = new Worker(new URL("remote-worker.ts", import.meta.url), {
-        workerData: { port: port2, description: describeStorage(storage) },
+        workerData: { port: port2, description: describeStorage(storage), isIdle },
         transferList: [port2],
       });
-      const result = await new Promise((resolve, reject) => {
+      return new Promise((resolve, reject) => {
         worker?.once("message", resolve);
         worker?.once("error", reject);
       });
-      expect(result).toEqual({
+    };
+    const exitCode = (): Promise<unknown> =>
+      new Promise((resolve) => worker?.once("exit", resolve));
+
+    it("does not keep it alive while it is idle (ST-70)", async () => {
+      expect(await start(new MemoryStorage(store), true)).toBe("idle");
+      expect(await exitCode()).toBe(0);
+    });
+
+    it("reads and writes what the host has (ST-70)", async () => {
+      const storage = new MemoryStorage(store);
+      await storage.put("in", text("from the host"));
+      expect(await start(storage, false)).toEqual({
         location: "memory:",
         text: "from the host",
         listed: ["in", "out"],
         missing: "NOT_FOUND",
       });
       expect(Buffer.from((await storage.read("out")).bytes).toString()).toBe("from the worker");
-      const exit = await new Promise((resolve) => worker?.once("exit", resolve));
-      expect(exit).toBe(0);
+      expect(await exitCode()).toBe(0);
     });
   });
 });

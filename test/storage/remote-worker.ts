@@ -6,15 +6,24 @@ import type { HudiError } from "../../src/errors.ts";
 import type { StorageDescription } from "../../src/storage/remote-protocol.ts";
 import { RemoteStorage } from "../../src/storage/remote-storage.ts";
 
-const { port, description } = workerData as { port: MessagePort; description: StorageDescription };
+const { port, description, isIdle } = workerData as {
+  port: MessagePort;
+  description: StorageDescription;
+  isIdle: boolean;
+};
 const storage = new RemoteStorage(port, description);
-const { bytes } = await storage.read("in");
-const writer = storage.createWriter("out");
-await writer.write(new TextEncoder().encode("from the worker"));
-await writer.close();
-parentPort?.postMessage({
-  location: storage.location,
-  text: new TextDecoder().decode(bytes),
-  listed: (await storage.list("")).map(({ path }) => path),
-  missing: await storage.read("none").catch((error: HudiError) => error.code),
-});
+if (isIdle) parentPort?.postMessage("idle");
+else await work();
+
+async function work(): Promise<void> {
+  const { bytes } = await storage.read("in");
+  const writer = storage.createWriter("out");
+  await writer.write(new TextEncoder().encode("from the worker"));
+  await writer.close();
+  parentPort?.postMessage({
+    location: storage.location,
+    text: new TextDecoder().decode(bytes),
+    listed: (await storage.list("")).map(({ path }) => path),
+    missing: await storage.read("none").catch((error: HudiError) => error.code),
+  });
+}

@@ -25,7 +25,7 @@ export interface StubRequest {
 
 /**
  * What happens to a request: an error without effect, an error after the effect, a connection that
- * ends before or after the effect, a body that is cut short, or no answer at all.
+ * ends before or after the effect, a body that is cut short, no answer at all, or interim ones for ever.
  */
 export type StubFault =
   | {
@@ -37,7 +37,8 @@ export type StubFault =
   | "drop-before"
   | "drop-after"
   | "truncate"
-  | "hang";
+  | "hang"
+  | "drip";
 
 /** Ways in which real stores have got conditional writes wrong. */
 export interface StubManners {
@@ -126,6 +127,11 @@ export class S3Stub {
     for await (const chunk of message) chunks.push(chunk as Buffer);
     if (fault === "drop-before") return void message.socket.destroy();
     if (fault === "hang") return;
+    if (fault === "drip") {
+      const drip = setInterval(() => response.writeProcessing(), 10);
+      message.socket.once("close", () => clearInterval(drip));
+      return;
+    }
     if (typeof fault === "object" && !fault.isApplied) {
       return send(response, failure(fault.status, fault.code, fault.message), request.method);
     }

@@ -209,13 +209,16 @@ describe("the S3 storage on the wire", () => {
       expect(String(error)).toContain("ECONNREFUSED");
     });
 
-    it("ends when the store hangs, with an unknown outcome (ST-44)", async () => {
-      stub.plan = () => "hang";
-      const hasty = openStub(stub, { requestTimeoutMs: 60, maxAttempts: 2 });
-      const error = await thrownBy(hasty.createIfAbsent("a", text("x")));
-      expect(outcomeOf(error)).toBe("unknown");
-      await hasty.close();
-    });
+    it.each(["hang", "drip"] as const)(
+      "ends at the time limit when the store has no answer: %s (ST-44)",
+      async (fault) => {
+        stub.plan = () => fault;
+        const hasty = openStub(stub, { requestTimeoutMs: 60, maxAttempts: 2 });
+        const error = await thrownBy(hasty.createIfAbsent("a", text("x")));
+        expect(outcomeOf(error)).toBe("unknown");
+        await hasty.close();
+      },
+    );
 
     it("throws the reason when the signal aborts amid a request, and the outcome is unknown", async () => {
       const stop = new AbortController();
@@ -272,6 +275,17 @@ describe("the S3 storage on the wire", () => {
       stub.afterEffect = ({ operation }) =>
         void (operation === "PutObject" && stub.put(key, "theirs", "other"));
       expect(outcomeOf(await thrownBy(replace()))).toBe("unknown");
+      expect(stored()).toBe("theirs");
+    });
+
+    it("is unknown when another's version came after an attempt without an answer (ST-45)", async () => {
+      stub.plan = ({ operation, nth }) => {
+        if (operation !== "PutObject") return undefined;
+        if (nth === 1) stub.put(key, "theirs", "other");
+        return nth === 0 ? "drop-before" : undefined;
+      };
+      expect(outcomeOf(await thrownBy(replace()))).toBe("unknown");
+      expect(stub.operations).toEqual(["PutObject", "HeadObject", "PutObject", "HeadObject"]);
       expect(stored()).toBe("theirs");
     });
 

@@ -1,0 +1,30 @@
+// Rows as text, so that they can be compared, sorted and printed whatever types they hold.
+export type AnyRow = Readonly<Record<string, unknown>>;
+
+/** A value as text that tells apart what differs: types, null, NaN and the sign of zero included. */
+export function valueText(value: unknown): string {
+  if (value === null || value === undefined) return "null";
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
+  if (value instanceof Date) return `date ${value.getTime()}`;
+  return JSON.stringify(value);
+}
+
+/** A row as text, its columns in alphabetical order. */
+export function rowText(row: AnyRow): string {
+  return Object.keys(row)
+    .sort()
+    .map((name) => `${name}=${valueText(row[name])}`)
+    .join(" ");
+}
+
+/** Rows as sorted text: equal for equal sets of rows, duplicates counted. */
+export function rowTexts(rows: Iterable<AnyRow>): string[] {
+  return Array.from(rows, rowText).sort();
+}
+
+/** Where a row belongs: its key within its partition; a partition value of null or "" is one place. */
+export function placeText(row: AnyRow, recordKey: string, partitionBy: string | undefined): string {
+  const partition = partitionBy === undefined ? "" : row[partitionBy];
+  return `${valueText(partition === null ? "" : partition)} ${valueText(row[recordKey])}`;
+}
