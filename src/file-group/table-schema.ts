@@ -8,6 +8,21 @@ import type { InstantTime } from "../timeline/instant-time.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import { loadCommitMetadata } from "./file-system-view.ts";
 
+/** The newest commit whose schema is known; what a commit says never changes. */
+const known = new WeakMap<
+  TableContext,
+  { readonly time: InstantTime; readonly schema: TableSchema }
+>();
+
+/** Keeps the schema of a commit, so that the next write need not read it. */
+export function rememberTableSchema(
+  context: TableContext,
+  time: InstantTime,
+  schema: TableSchema,
+): void {
+  known.set(context, { time, schema });
+}
+
 /** Reads the newest commit with a schema, then the schema the table was created with. */
 export async function loadTableSchema(
   context: TableContext,
@@ -20,9 +35,14 @@ export async function loadTableSchema(
     .filter((instant) => asOf === undefined || instant.time <= asOf)
     .reverse();
   for (const instant of instants) {
+    const remembered = known.get(context);
+    if (remembered?.time === instant.time) return remembered.schema;
     const metadata = await loadCommitMetadata(context, instant, signal);
     const text = metadata.extraMetadata.get("schema");
-    if (text) return parseAvroSchema(text);
+    if (!text) continue;
+    const schema = parseAvroSchema(text);
+    if (asOf === undefined) rememberTableSchema(context, instant.time, schema);
+    return schema;
   }
   const { createSchema } = context.config;
   if (createSchema) return parseAvroSchema(createSchema);

@@ -3,7 +3,7 @@ import { HudiError } from "../errors.ts";
 import { loadTableSchema } from "../file-group/table-schema.ts";
 import type { ColumnBatch } from "../format/column-batch.ts";
 import type { TableSchema } from "../format/schema.ts";
-import { loadActiveTimeline } from "../timeline/active-timeline.ts";
+import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
 import { type IncomingRecords, keyRecords } from "./incoming-records.ts";
 import {
   type Change,
@@ -73,7 +73,7 @@ export async function writeRows(
 ): Promise<Commit> {
   requireWritable(environment);
   const { signal } = options;
-  const schema = await loadSchema(environment, signal);
+  const { schema, known } = await loadStart(environment, signal);
   const isUpsert = operation === "UPSERT";
   const batches = readRowSource(rows, {
     schema,
@@ -95,6 +95,7 @@ export async function writeRows(
   return executeWrite(environment, {
     operation,
     schema,
+    known,
     records: await key(first),
     rest: isUpsert ? undefined : rest(),
     extraMetadata: checkpointEntries(options),
@@ -111,7 +112,7 @@ export async function deleteRows(
   requireWritable(environment);
   const { signal } = options;
   const { config } = environment.context;
-  const schema = await loadSchema(environment, signal);
+  const { schema, known } = await loadStart(environment, signal);
   const batch = await readKeySource(keys, config, { schema, signal });
   const deletes = new Uint8Array(batch.rowCount).fill(1);
   const records = await keyRecords({ config, batch, deletes, fold: true, describeRow }, signal);
@@ -119,6 +120,7 @@ export async function deleteRows(
   return executeWrite(environment, {
     operation: "DELETE",
     schema,
+    known,
     records: { ...records, entries: forced },
     extraMetadata: checkpointEntries(options),
     signal,
@@ -134,7 +136,7 @@ export async function applyChanges(
   requireWritable(environment);
   const { signal } = options;
   const { config } = environment.context;
-  const schema = await loadSchema(environment, signal);
+  const { schema, known } = await loadStart(environment, signal);
   const { batch, deletes, changeOfRow } = await readChangeSource(changes, config, {
     schema,
     signal,
@@ -147,18 +149,21 @@ export async function applyChanges(
   return executeWrite(environment, {
     operation: "UPSERT",
     schema,
+    known,
     records,
     extraMetadata: checkpointEntries(options),
     signal,
   });
 }
 
-async function loadSchema(
+/** Where a write starts from: one listing, and the schema of the newest commit. */
+async function loadStart(
   environment: WriteEnvironment,
   signal: AbortSignal | undefined,
-): Promise<TableSchema> {
-  const timeline = await loadActiveTimeline(environment.context, signal);
-  return loadTableSchema(environment.context, timeline, undefined, signal);
+): Promise<{ readonly schema: TableSchema; readonly known: ActiveTimeline }> {
+  const known = await loadActiveTimeline(environment.context, signal);
+  const schema = await loadTableSchema(environment.context, known, undefined, signal);
+  return { schema, known };
 }
 
 function checkpointEntries(options: WriteOptions): ReadonlyMap<string, string> {

@@ -5,6 +5,7 @@ import type { WrittenFile } from "../file-group/base-file-writer.ts";
 import type { FileSlice } from "../file-group/file-slice.ts";
 import { fileGroupKey } from "../file-group/file-slice.ts";
 import { type FileSystemView, loadFileSystemView } from "../file-group/file-system-view.ts";
+import { rememberTableSchema } from "../file-group/table-schema.ts";
 import type { TaskRunner } from "../file-group/task-runner.ts";
 import { formatAvroSchema } from "../format/avro-schema.ts";
 import type { TableSchema } from "../format/schema.ts";
@@ -47,6 +48,8 @@ export interface WriteRequest {
   /** Columns of the table, as the commit records them. */
   readonly schema: TableSchema;
   readonly records: IncomingRecords;
+  /** The timeline as of a moment ago. */
+  readonly known: ActiveTimeline;
   /** More rows of an insert, each batch to new file groups; they can be read once only. */
   readonly rest?: AsyncIterable<IncomingRecords> | undefined;
   /** Keys and values kept in the commit, such as offsets of a source. */
@@ -76,7 +79,7 @@ export async function executeWrite(
   request: WriteRequest,
 ): Promise<Commit> {
   const { context, settings } = environment;
-  let known = await loadActiveTimeline(context, request.signal);
+  let { known } = request;
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await attemptWrite(environment, request, known, attempt);
@@ -114,6 +117,7 @@ async function attemptWrite(
       written.push(...(await writeMore(environment, more, transaction, view, attempt)));
     }
     await completeWrite(environment, request, transaction, plan, written);
+    rememberTableSchema(context, transaction.instant.time, request.schema);
   } catch (error) {
     await transaction.giveUp(error, () => removeMarkedFiles(context, transaction.instant.time));
     // Rows that were read on cannot be had again, so the caller has to start over.

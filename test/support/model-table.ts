@@ -1,7 +1,7 @@
 // A table in memory with Hudi's merge rules, one change after the other, as plainly as can be: what
 // real tables are compared with. Rules: spec/format/merge-rules.md.
 import type { Change } from "../../src/write/row-source.ts";
-import { placeText } from "./row-text.ts";
+import { placeText, valueText } from "./row-text.ts";
 
 export type ModelRow = Readonly<Record<string, unknown>>;
 
@@ -68,11 +68,11 @@ export class ModelTable {
       const ordering = op === "delete" ? old[orderingField] : after?.[orderingField];
       const removed = { ...after, ...old, [orderingField]: ordering };
       const isOrdered = ordering !== undefined && ordering !== null;
-      const moves = before?.[partitionBy] !== undefined && before[partitionBy] !== after?.[partitionBy];
+      const from = before?.[partitionBy];
+      const moves = from !== undefined && valueText(from) !== valueText(after?.[partitionBy]);
       if (op === "delete") steps.push({ row: removed, removes: true, isOrdered });
       else {
-        const place = { ...removed, [partitionBy]: before?.[partitionBy] };
-        if (moves) steps.push({ row: place, removes: true, isOrdered });
+        if (moves) steps.push({ row: { ...removed, [partitionBy]: from }, removes: true, isOrdered });
         steps.push({ row: after as ModelRow, removes: false, isOrdered });
       }
     }

@@ -33,7 +33,7 @@ export async function* readParquet(
     const readRange = createRangeReader(file, source, spool === undefined);
     const reader = await openParquetFile({ path: source.name, sizeBytes, readRange }, { signal });
     const names = [...reader.describeColumns().keys()];
-    const fields = wantedFields(matchColumns(names, shape, source.name));
+    const fields = wantedFields(names, shape, source.name);
     for (let group = 0; group < reader.rowGroups.length; group += 1) {
       for await (const batch of reader.readBatches(group, fields, { signal, batchRows: BATCH_ROWS })) {
         yield* handOn(batch, shape, source.progress);
@@ -115,16 +115,17 @@ async function nextBatch(
 
 function projectBatch(batch: RecordBatch, shape: RowShape, source: InputSource): ColumnBatch {
   const names = batch.schema.fields.map((field) => field.name);
-  const fields = wantedFields(matchColumns(names, shape, source.name));
+  const fields = wantedFields(names, shape, source.name);
   const wanted = new Set(fields.map((field) => field.name));
   const indices = names.flatMap((name, index) => (wanted.has(name) ? [index] : []));
   const place = `${source.name} from row ${source.progress.rows} on`;
   return fromArrowBatch(batch.selectAt(indices), { name: shape.schema.name, fields }, place);
 }
 
-/** The columns in the order of the table. */
-function wantedFields(matched: readonly (Field | undefined)[]): Field[] {
-  return matched.filter((field) => field !== undefined).sort((a, b) => a.id - b.id);
+/** The columns of the table that the input has, in the order of the table. */
+function wantedFields(names: readonly string[], shape: RowShape, place: string): Field[] {
+  const matched = new Set(matchColumns(names, shape, place));
+  return shape.schema.fields.filter((field) => matched.has(field));
 }
 
 async function* handOn(
