@@ -1,8 +1,9 @@
 // Which file slices a table has at an instant: a listing joined with the timeline.
 // Rules: spec/format/table-layout.md, FSV-1 to FSV-5.
 import { HudiError } from "../errors.ts";
-import { META_FOLDER } from "../layout/table-paths.ts";
+import { META_FOLDER, PARTITION_METAFILE, splitDataPath } from "../layout/table-paths.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
+import type { StoredObject } from "../storage/storage.ts";
 import { type ActiveTimeline, instantPath, readInstant } from "../timeline/active-timeline.ts";
 import { parseCommitMetadata } from "../timeline/commit-metadata.ts";
 import type { Instant } from "../timeline/instant.ts";
@@ -18,7 +19,7 @@ export interface FileSystemViewOptions {
   readonly asOf?: InstantTime | undefined;
   /** Only these partitions; without it, all that are found. */
   readonly partitions?: readonly string[] | undefined;
-  /** Leaves out partitions before they are listed. */
+  /** Leaves out partitions before they are listed; sees the folders above them as well. */
   readonly keepPartition?: ((partitionPath: string) => boolean) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -37,34 +38,23 @@ export async function loadFileSystemView(
   options: FileSystemViewOptions = {},
 ): Promise<FileSystemView> {
   const { signal, asOf } = options;
-  const partitions = options.partitions ?? (await listPartitions(context, options));
+  const listings = await listPartitionFolders(context, options);
   const replaced = await loadReplacedGroups(context, timeline, asOf, signal);
   const knownPartitions = new Set<string>();
-  const perPartition = await mapConcurrently(
-    partitions,
-    LISTINGS_AT_ONCE,
-    async (partitionPath) => {
-      const { objects } = await context.storage.listFolder(partitionPath, { signal });
-      if (
-        objects.some(
-          (object) =>
-            object.path.endsWith("/.hoodie_partition_metadata") ||
-            object.path === ".hoodie_partition_metadata",
-        )
-      ) {
-        knownPartitions.add(partitionPath);
-      }
-      const slices: FileSlice[] = [];
-      for (const group of groupFiles(partitionPath, objects)) {
-        if (isReplaced(replaced, partitionPath, group.fileId)) continue;
-        const baseFile = group.baseFiles.findLast((file) => isVisible(timeline, file, asOf));
-        if (baseFile) slices.push({ partitionPath, fileId: group.fileId, baseFile });
-      }
-      return slices;
-    },
-    signal,
-  );
-  return { slices: perPartition.flat(), knownPartitions };
+  const slices: FileSlice[] = [];
+  for (const { partitionPath, objects } of listings) {
+    if (objects.some(isPartitionMetafile)) knownPartitions.add(partitionPath);
+    for (const group of groupFiles(partitionPath, objects)) {
+      if (replaced.has(fileGroupKey(partitionPath, group.fileId))) continue;
+      const baseFile = group.baseFiles.findLast((file) => isVisible(timeline, file, asOf));
+      if (baseFile) slices.push({ partitionPath, fileId: group.fileId, baseFile });
+    }
+  }
+  return { slices, knownPartitions };
+}
+
+function isPartitionMetafile(object: StoredObject): boolean {
+  return splitDataPath(object.path).fileName === PARTITION_METAFILE;
 }
 
 /** Whether a base file belongs to a completed write, or to one that left the active timeline. */
@@ -75,34 +65,80 @@ function isVisible(
 ): boolean {
   if (asOf !== undefined && file.instant > asOf) return false;
   if (timeline.findCompletedWrite(file.instant)) return true;
-  const first = timeline.first();
+  const first = timeline.firstWrite();
   return first !== undefined && file.instant < first.time;
 }
 
-/** Every folder that may hold data files, as partition paths. */
-export async function listPartitions(
+/** A partition and what lies in its folder. */
+interface PartitionListing {
+  readonly partitionPath: string;
+  readonly objects: readonly StoredObject[];
+}
+
+/** The partitions that were named, or every one that is found below the table. */
+async function listPartitionFolders(
   context: TableContext,
-  options: Pick<FileSystemViewOptions, "keepPartition" | "signal"> = {},
-): Promise<string[]> {
-  if (context.config.partitionFields.length === 0) return [""];
+  options: FileSystemViewOptions,
+): Promise<readonly PartitionListing[]> {
+  const { partitions, signal } = options;
+  const { storage, config } = context;
+  const known = partitions ?? (config.partitionFields.length === 0 ? [""] : undefined);
+  if (!known) return findPartitions(context, options);
+  return mapConcurrently(
+    known,
+    LISTINGS_AT_ONCE,
+    async (partitionPath) => {
+      const { objects } = await storage.listFolder(partitionPath, { signal });
+      return { partitionPath, objects };
+    },
+    signal,
+  );
+}
+
+/**
+ * Walks down from the table to the folders that hold a partition metafile or base files. Values with
+ * a slash make more levels than there are partition columns.
+ */
+async function findPartitions(
+  context: TableContext,
+  options: Pick<FileSystemViewOptions, "keepPartition" | "signal">,
+): Promise<readonly PartitionListing[]> {
+  const { signal } = options;
   const keep = options.keepPartition ?? (() => true);
-  const depth = context.config.partitionFields.length;
+  const found: PartitionListing[] = [];
   let level = [""];
-  for (let at = 0; at < depth; at += 1) {
+  while (level.length > 0) {
     const next = await mapConcurrently(
       level,
       LISTINGS_AT_ONCE,
       async (folder) => {
-        const { folders } = await context.storage.listFolder(folder, { signal: options.signal });
+        const { objects, folders } = await context.storage.listFolder(folder, { signal });
+        const isPartition = objects.some(
+          (object) => isPartitionMetafile(object) || object.path.endsWith(".parquet"),
+        );
+        if (isPartition && folder !== "") {
+          found.push({ partitionPath: folder, objects });
+          return [];
+        }
         return folders
-          .filter((name) => folder !== "" || (name !== META_FOLDER && !name.startsWith(".")))
-          .map((name) => (folder === "" ? name : `${folder}/${name}`));
+          .filter((name) => name !== META_FOLDER && !name.startsWith("."))
+          .map((name) => (folder === "" ? name : `${folder}/${name}`))
+          .filter(keep);
       },
-      options.signal,
+      signal,
     );
     level = next.flat();
   }
-  return level.filter(keep);
+  return found.sort((a, b) => (a.partitionPath < b.partitionPath ? -1 : 1));
+}
+
+/** The partitions of a table, by their paths. */
+export async function listPartitions(
+  context: TableContext,
+  options: Pick<FileSystemViewOptions, "signal"> = {},
+): Promise<string[]> {
+  const listings = await listPartitionFolders(context, options);
+  return listings.map((listing) => listing.partitionPath);
 }
 
 /** File groups that replace commits took out, with the instant that did. */
@@ -130,14 +166,6 @@ async function loadReplacedGroups(
     signal,
   );
   return replaced;
-}
-
-function isReplaced(
-  replaced: ReadonlyMap<string, InstantTime>,
-  partitionPath: string,
-  fileId: string,
-): boolean {
-  return replaced.has(fileGroupKey(partitionPath, fileId));
 }
 
 /** Reads what a completed commit wrote. */

@@ -19,6 +19,7 @@ export {
   type CheckpointKeeper,
   DEFAULT_CHECKPOINT_KEY,
   formatCheckpoint,
+  nextOffset,
   type OffsetRange,
   parseCheckpoint,
   type ResumePoint,

@@ -2,7 +2,7 @@
 
 import { HudiError } from "../errors.ts";
 import type { FileSlice } from "../file-group/file-slice.ts";
-import type { ColumnBatch } from "../format/column-batch.ts";
+import { type ColumnBatch, storedColumn } from "../format/column-batch.ts";
 import { createColumnBuilder } from "../format/column-builder.ts";
 import { concatBatches } from "../format/column-gather.ts";
 import { type Field, findField, type TableSchema } from "../format/schema.ts";
@@ -49,7 +49,10 @@ export function bindQuery(
   return { schema, columns, predicate };
 }
 
-/** Whether rows of a partition can satisfy the filter, judged by the value in its path. */
+/**
+ * Whether rows of a partition, or of partitions below a folder, can satisfy the filter, judged by
+ * the value in the path.
+ */
 export function partitionFilter(
   config: TableConfig,
   schema: TableSchema,
@@ -59,6 +62,10 @@ export function partitionFilter(
   const field = name === undefined ? undefined : findField(schema, name);
   if (!predicate || !field || config.partitionFields.length !== 1) return () => true;
   if (!predicate.columns.has(field.name)) return () => true;
+  // Timestamp and custom key generators put another text into the path than the value's own.
+  const generator = config.properties.get("hoodie.table.keygenerator.class") ?? "Simple";
+  const type = config.properties.get("hoodie.table.keygenerator.type") ?? "SIMPLE";
+  if (/Timestamp|Custom/.test(generator) || /TIMESTAMP|CUSTOM/.test(type)) return () => true;
   return (partitionPath) => {
     const bounds = partitionBounds(config, field, partitionPath);
     return predicate.mayMatch((column) => (column === field.name ? bounds : undefined));
@@ -78,6 +85,12 @@ function partitionBounds(
   // The default partition holds nulls and, of strings, empty values.
   if (segment === DEFAULT_PARTITION || segment === "default") return undefined;
   const text = config.urlEncode ? decodeSegment(segment) : segment;
+  if (field.type.kind === "string") {
+    // The folder may be the upper part of a value with slashes: that begins with it.
+    const least = Buffer.from(text, "utf8");
+    const greatest = Buffer.concat([least, Buffer.of(0x2f, 0xff)]);
+    return { extremes: storedColumn(field.type, [least, greatest]), mayHoldNulls: false };
+  }
   const builder = createColumnBuilder({ ...field, nullable: false });
   try {
     for (let extreme = 0; extreme < 2; extreme += 1)

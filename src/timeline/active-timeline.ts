@@ -60,9 +60,9 @@ export class ActiveTimeline {
     );
   }
 
-  /** The oldest instant of any state, or undefined on an empty timeline. */
-  first(): Instant | undefined {
-    return this.instants[0];
+  /** The oldest write of any state: what is older was archived. Undefined where there is none. */
+  firstWrite(): Instant | undefined {
+    return this.instants.find((instant) => isWriteAction(instant.action));
   }
 
   /** The instant of that time, whatever its action, or undefined. */

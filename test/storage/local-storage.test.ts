@@ -306,7 +306,8 @@ describe("the local storage", () => {
       tags.add((await handle.read("a")).tag);
     }
     expect(tags.size).toBe(60);
-    expect((await handle.findObject("a"))?.modifiedMs).toBe(1_700_000_000_000);
+    const { modifiedMs = 0 } = (await handle.findObject("a")) ?? {};
+    expect(Math.floor(modifiedMs / 1000)).toBe(1_700_000_000);
   });
 
   it("dates a replacement after what it replaces, also when the clock goes back (ST-25)", async () => {

@@ -14,7 +14,7 @@ const LONGEST_CELL = 1000;
 
 const RIGHT_KINDS: ReadonlySet<string> = new Set(["int", "long", "double", "decimal"]);
 
-/** Prints a table. A longer value of a later block is cut to its column. */
+/** Prints a table. On a terminal a longer value of a later block is cut to its column. */
 export class TableWriter implements RowWriter {
   readonly #output: ByteOutput;
   readonly #columns: readonly TableColumn[];
@@ -58,11 +58,21 @@ export class TableWriter implements RowWriter {
     return formatCell(isCut ? text.slice(0, LONGEST_CELL) : text);
   }
 
+  /** Widths stay as they are on a terminal; elsewhere they grow, so that nothing is cut. */
+  #fit(rows: readonly (readonly string[])[]): TableLayout {
+    const known = this.#layout;
+    if (known && this.#width !== undefined) return known;
+    const layout = layoutTable(this.#columns, rows, this.#width);
+    if (!known) return layout;
+    const widths = layout.widths.map((wide, index) => Math.max(wide, known.widths[index] as number));
+    return { ...layout, widths };
+  }
+
   async #print(): Promise<void> {
     const rows = this.#rows;
     this.#rows = [];
     const header = this.#layout === undefined;
-    this.#layout ??= layoutTable(this.#columns, rows, this.#width);
+    this.#layout = this.#fit(rows);
     await this.#output.write(renderTable(this.#layout, rows, { header }));
   }
 }

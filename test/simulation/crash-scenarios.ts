@@ -1,0 +1,249 @@
+// The operations whose every storage call is made to fail: the table each begins with, and what it
+// should look like after.
+import { HudiTable } from "../../src/hudi-table.ts";
+import { SimulatedClock } from "../../src/runtime/clock.ts";
+import type { Fault, StorageCall } from "../../src/storage/memory-faults.ts";
+import type { MemoryStore } from "../../src/storage/memory-store.ts";
+import type { Storage } from "../../src/storage/storage.ts";
+import type { Change } from "../../src/write/row-source.ts";
+import { createMemoryTable, processOptions } from "../support/memory-table.ts";
+import { ModelTable } from "../support/model-table.ts";
+import type { AnyRow } from "../support/row-text.ts";
+import { timelineFiles } from "../support/store-checks.ts";
+
+export type LeaseKind = Storage["leaseKind"];
+
+/** Long enough for heartbeats, leases and pending writes without a heartbeat to expire. */
+export const EXPIRE_MS: number = 3 * 3_600_000;
+
+/** What an operation is run on, and what it does. */
+export interface Scenario {
+  readonly name: string;
+  /** How the table is before the operation. */
+  readonly store: MemoryStore;
+  readonly nowMs: number;
+  readonly before: ModelTable;
+  readonly after: ModelTable;
+  readonly run: (table: HudiTable<AnyRow>) => Promise<unknown>;
+  /**
+   * Whether a call that fails without doubt has left the old state. Undoing cannot promise that: a
+   * commit that is half undone stays invisible and is undone by the next writer.
+   */
+  readonly failsClean: boolean;
+}
+
+/** A row of the scenarios. */
+export function row(id: string, region: string, version: number, amount?: number): AnyRow {
+  return {
+    id,
+    region,
+    version: BigInt(version),
+    amount: amount === undefined ? null : BigInt(amount),
+  };
+}
+
+export const DEFINITION = {
+  fields: { id: "string", region: "string", version: "long", amount: "long?" },
+  recordKey: "id",
+  partitionBy: "region",
+  orderingField: "version",
+} as const;
+
+function createModel(): ModelTable {
+  const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
+  return new ModelTable({ recordKey: "id", partitionBy: "region", orderingField: "version", compare });
+}
+
+/** A table of two partitions and three commits. */
+async function createTable(
+  leaseKind: LeaseKind,
+): Promise<{ clock: SimulatedClock; store: MemoryStore; table: HudiTable<AnyRow>; model: ModelTable }> {
+  const { clock, store, table } = await createMemoryTable(DEFINITION, { leaseKind });
+  const model = createModel();
+  const open = table as unknown as HudiTable<AnyRow>;
+  const batches = [
+    [row("a1", "eu", 1, 10), row("a2", "eu", 1), row("b1", "us", 1, 5)],
+    [row("a1", "eu", 2, 11), row("b2", "us", 1)],
+    [row("a3", "eu", 5, 7)],
+  ];
+  for (const batch of batches) {
+    await open.upsert(batch);
+    model.upsert(batch);
+    clock.advance(60_000);
+  }
+  return { clock, store, table: open, model };
+}
+
+type Operation = (table: HudiTable<AnyRow>) => Promise<unknown>;
+
+async function writeScenario(
+  leaseKind: LeaseKind,
+  name: string,
+  run: Operation,
+  apply: (model: ModelTable) => void,
+): Promise<Scenario> {
+  const { clock, store, model } = await createTable(leaseKind);
+  const after = model.copy();
+  apply(after);
+  return { name, store, nowMs: clock.now(), before: model, after, run, failsClean: true };
+}
+
+const NEW_ROWS = [row("c1", "eu", 1, 1), row("c2", "us", 1), row("c3", "asia", 1, 3)];
+const MIXED_ROWS = [row("a1", "eu", 3, 99), row("b1", "us", 0, 1), row("b2", "us", 2), ...NEW_ROWS];
+const KEYS = [{ id: "a1", region: "eu" }, { id: "b1", region: "us" }, { id: "none", region: "eu" }];
+const CHANGES: Change<AnyRow>[] = [
+  { op: "insert", key: { id: "d1" }, after: row("d1", "asia", 1, 4) },
+  { op: "update", key: { id: "a1" }, before: row("a1", "eu", 2), after: row("a1", "us", 3, 12) },
+  { op: "delete", key: { id: "a2", region: "eu", version: 2n } },
+  { op: "delete", key: { id: "a3", region: "eu", version: 1n } },
+];
+
+/** Writes of every kind on a table that has rows. */
+export function writeScenarios(leaseKind: LeaseKind): Promise<Scenario>[] {
+  const scenario = (name: string, run: Operation, apply: (model: ModelTable) => void) =>
+    writeScenario(leaseKind, name, run, apply);
+  return [
+    scenario("insert that fills a small file", (t) => t.insert(NEW_ROWS), (m) => m.insert(NEW_ROWS)),
+    scenario("bulk insert", (t) => t.bulkInsert(NEW_ROWS), (m) => m.insert(NEW_ROWS)),
+    scenario("upsert over existing file groups", (t) => t.upsert(MIXED_ROWS), (m) => m.upsert(MIXED_ROWS)),
+    scenario("delete", (t) => t.delete(KEYS), (m) => m.delete(KEYS)),
+    scenario("apply", (t) => t.apply(CHANGES), (m) => m.apply(CHANGES)),
+  ];
+}
+
+/** Undoing of every kind, and the switch of the metadata table. */
+export function recoveryScenarios(leaseKind: LeaseKind): Promise<Scenario>[] {
+  return [
+    rollbackOfDeadWriter(leaseKind),
+    rollbackOfPending(leaseKind),
+    rollbackOfCompleted(leaseKind),
+    finishOfKilledRollback(leaseKind),
+    metadataTableDrop(leaseKind),
+  ];
+}
+
+/** Runs an upsert on the store that dies amid its last data file. */
+async function killWriter(store: MemoryStore, clock: SimulatedClock, leaseKind: LeaseKind): Promise<string> {
+  let dataFiles = 0;
+  const chooseFault = (call: StorageCall): Fault | undefined => {
+    if (call.method === "createWriter") dataFiles += 1;
+    return dataFiles === 3 ? "dies-after" : undefined;
+  };
+  const options = processOptions(store, { clock, leaseKind, seed: 77, chooseFault });
+  const table = await HudiTable.open<AnyRow>("memory:", options);
+  await table.upsert(MIXED_ROWS).catch(() => undefined);
+  const dead = timelineFiles(store).find(
+    ({ time, state }) =>
+      state === "inflight" && !timelineFiles(store).some((f) => f.time === time && f.state === "completed"),
+  );
+  if (!dead) throw new Error("the writer was to die inflight");
+  return dead.time;
+}
+
+async function rollbackOfDeadWriter(leaseKind: LeaseKind): Promise<Scenario> {
+  const { clock, store, model } = await createTable(leaseKind);
+  await killWriter(store, clock, leaseKind);
+  clock.advance(EXPIRE_MS);
+  const after = model.copy();
+  after.upsert(MIXED_ROWS);
+  return {
+    name: "rollback of a killed writer, then an upsert",
+    store,
+    nowMs: clock.now(),
+    before: model,
+    after,
+    run: (table) => table.upsert(MIXED_ROWS),
+    failsClean: true,
+  };
+}
+
+async function rollbackOfPending(leaseKind: LeaseKind): Promise<Scenario> {
+  const { clock, store, model } = await createTable(leaseKind);
+  const instant = await killWriter(store, clock, leaseKind);
+  return {
+    name: "rollback of a pending write by name",
+    store,
+    nowMs: clock.now(),
+    before: model,
+    after: model,
+    run: (table) => table.rollback(instant),
+    failsClean: false,
+  };
+}
+
+async function rollbackOfCompleted(leaseKind: LeaseKind): Promise<Scenario> {
+  const { clock, store, table, model } = await createTable(leaseKind);
+  const before = model.copy();
+  before.upsert(MIXED_ROWS);
+  const { instant } = await table.upsert(MIXED_ROWS);
+  clock.advance(60_000);
+  return {
+    name: "rollback of the newest commit by name",
+    store,
+    nowMs: clock.now(),
+    before,
+    after: model,
+    run: (open) => open.rollback(instant),
+    failsClean: false,
+  };
+}
+
+/** A rollback of a commit that died after its data files were half gone; the next writer ends it. */
+async function finishOfKilledRollback(leaseKind: LeaseKind): Promise<Scenario> {
+  const { clock, store, table, model } = await createTable(leaseKind);
+  const { instant } = await table.upsert(MIXED_ROWS);
+  const chooseFault = (call: StorageCall): Fault | undefined =>
+    call.method === "delete" && call.path.endsWith(".parquet") ? "dies-partly" : undefined;
+  const options = processOptions(store, { clock, leaseKind, seed: 78, chooseFault });
+  const dying = await HudiTable.open<AnyRow>("memory:", options);
+  await dying.rollback(instant).catch(() => undefined);
+  clock.advance(EXPIRE_MS);
+  const after = model.copy();
+  after.upsert(NEW_ROWS);
+  return {
+    name: "end of a killed rollback, then an upsert",
+    store,
+    nowMs: clock.now(),
+    before: model,
+    after,
+    run: (open) => open.upsert(NEW_ROWS),
+    failsClean: true,
+  };
+}
+
+/** As if Spark had written with its metadata table on. */
+async function metadataTableDrop(leaseKind: LeaseKind): Promise<Scenario> {
+  const { clock, store, model } = await createTable(leaseKind);
+  addMetadataTable(store);
+  return {
+    name: "metadataTable: drop",
+    store,
+    nowMs: clock.now(),
+    before: model,
+    after: model,
+    run: async (table) => {
+      const { storage, runtime } = partsOf.get(table) as Parts;
+      await HudiTable.open("memory:", { storage, runtime, metadataTable: "drop" });
+    },
+    failsClean: false,
+  };
+}
+
+type Parts = ReturnType<typeof processOptions>;
+/** With what options a table was opened, for operations that open it again. */
+export const partsOf: WeakMap<object, Parts> = new WeakMap();
+
+/** Puts a metadata table beside the rows, as another engine leaves one. */
+export function addMetadataTable(store: MemoryStore): void {
+  const path = ".hoodie/hoodie.properties";
+  const text = Buffer.from(store.find(path)?.bytes ?? []).toString("latin1");
+  store.put(path, Buffer.from(`${text}hoodie.table.metadata.partitions=files\n`, "latin1"), undefined);
+  for (const name of [".hoodie/hoodie.properties", "files/one.hfile", "files/two.hfile"]) {
+    store.put(`.hoodie/metadata/${name}`, Buffer.from(name), undefined);
+  }
+}
+
+/** The clock of a process that begins when a scenario is ready. */
+export function clockOf(scenario: Scenario): SimulatedClock {
+  return new SimulatedClock(scenario.nowMs);
+}
