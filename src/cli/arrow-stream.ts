@@ -19,7 +19,9 @@ export async function* readArrowBatches(source: ArrowBytes): AsyncGenerator<Reco
   try {
     // The file format has its footer at the end, so a file is read through its handle.
     file = source.path === undefined ? undefined : await openIfFileFormat(source.path);
-    const reader = await (file ? RecordBatchReader.from(file) : RecordBatchReader.from(source.chunks()));
+    const reader = await (file
+      ? RecordBatchReader.from(file)
+      : RecordBatchReader.from(source.chunks()));
     await reader.open();
     yield* reader;
   } finally {
@@ -31,7 +33,12 @@ const FILE_MAGIC = "ARROW1";
 
 async function openIfFileFormat(path: string): Promise<FileHandle | undefined> {
   const file = await open(path, "r");
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(FILE_MAGIC.length), 0, FILE_MAGIC.length, 0);
+  const { buffer, bytesRead } = await file.read(
+    Buffer.alloc(FILE_MAGIC.length),
+    0,
+    FILE_MAGIC.length,
+    0,
+  );
   if (bytesRead === FILE_MAGIC.length && buffer.toString("latin1") === FILE_MAGIC) return file;
   await file.close();
   return undefined;

@@ -1,6 +1,7 @@
 // Short results and remarks: text or one JSON document on standard output, remarks on standard error.
-import { ByteOutput } from "./output/byte-output.ts";
+
 import type { LakeIo } from "./lake-io.ts";
+import { ByteOutput } from "./output/byte-output.ts";
 
 /** Prints a result: the document with `--json`, the text otherwise. */
 export async function printResult(

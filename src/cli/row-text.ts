@@ -66,7 +66,10 @@ export class UnfitValue extends HudiError {
   override readonly name: string = "UnfitValue";
 
   constructor(field: Field, found: string, expected: string) {
-    super("INVALID", `column ${field.name} (${formatFieldType(field)}): found ${found}, expected ${expected}`);
+    super(
+      "INVALID",
+      `column ${field.name} (${formatFieldType(field)}): found ${found}, expected ${expected}`,
+    );
   }
 }
 

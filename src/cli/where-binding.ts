@@ -4,9 +4,9 @@ import { createColumnBuilder } from "../format/column-builder.ts";
 import { type Field, findField, formatType, type TableSchema } from "../format/schema.ts";
 import { addMetaFields } from "../layout/record-key.ts";
 import type { Predicate } from "../read/predicate.ts";
+import { createTextReader } from "./row-text.ts";
 import { parseTimestampText } from "./time-text.ts";
 import type { WhereColumn, WhereExpression, WhereLiteral } from "./where-text.ts";
-import { createTextReader } from "./row-text.ts";
 
 /** The predicate of a filter. Throws `INVALID` for unknown columns and literals of another type. */
 export function bindWhere(expression: WhereExpression, schema: TableSchema): Predicate {
@@ -22,7 +22,8 @@ export function bindWhere(expression: WhereExpression, schema: TableSchema): Pre
         return { kind: "is-null", column: requireWhereField(part.column, whole).name };
       case "like": {
         const field = requireWhereField(part.column, whole);
-        if (field.type.kind !== "string") throw unfit(field, part.column.at, "like", "a text column");
+        if (field.type.kind !== "string")
+          throw unfit(field, part.column.at, "like", "a text column");
         return { kind: "like", column: field.name, pattern: part.literal.value };
       }
       case "in": {
@@ -43,7 +44,9 @@ export function bindWhere(expression: WhereExpression, schema: TableSchema): Pre
 function requireWhereField(column: WhereColumn, schema: TableSchema): Field {
   const field = findField(schema, column.name);
   if (field) return field;
-  const names = schema.fields.map(({ name }) => name).filter((name) => !name.startsWith("_hoodie_"));
+  const names = schema.fields
+    .map(({ name }) => name)
+    .filter((name) => !name.startsWith("_hoodie_"));
   throw new HudiError(
     "INVALID",
     `cannot use --where at character ${column.at + 1}: unknown column ${JSON.stringify(column.name)}, expected ${names.join(", ")}`,
@@ -83,9 +86,11 @@ const LITERAL_KINDS: Record<Field["type"]["kind"], readonly WhereLiteral["kind"]
 /** The value that a row would have. Times without a zone are UTC. */
 function bindLiteral(field: Field, literal: WhereLiteral): unknown {
   const { kind } = field.type;
-  const found = literal.kind === "text" ? `'${literal.value.slice(0, 60)}'` : literal.value.slice(0, 60);
+  const found =
+    literal.kind === "text" ? `'${literal.value.slice(0, 60)}'` : literal.value.slice(0, 60);
   const refuse = (): HudiError => {
-    const scale = field.type.kind === "decimal" ? ` with at most ${field.type.scale} behind the point` : "";
+    const scale =
+      field.type.kind === "decimal" ? ` with at most ${field.type.scale} behind the point` : "";
     return unfit(field, literal.at, found, `${EXAMPLES[kind]}${scale}`);
   };
   if (!LITERAL_KINDS[kind].includes(literal.kind)) throw refuse();

@@ -24,7 +24,11 @@ export type WhereExpression =
       readonly operator: CompareOperator;
       readonly literal: WhereLiteral;
     }
-  | { readonly kind: "in"; readonly column: WhereColumn; readonly literals: readonly WhereLiteral[] }
+  | {
+      readonly kind: "in";
+      readonly column: WhereColumn;
+      readonly literals: readonly WhereLiteral[];
+    }
   | { readonly kind: "like"; readonly column: WhereColumn; readonly literal: WhereLiteral }
   | { readonly kind: "is-null"; readonly column: WhereColumn }
   | { readonly kind: "and" | "or"; readonly parts: readonly WhereExpression[] }
@@ -142,7 +146,8 @@ class WhereParser {
   #parseWordTest(column: WhereColumn, isNot: boolean): WhereExpression {
     if (this.#takeIf("word", "in")) return this.#parseIn(column);
     if (this.#takeIf("word", "like")) {
-      if (this.#token.kind !== "text") throw this.#unexpected("a pattern in single quotes such as 'Os%'");
+      if (this.#token.kind !== "text")
+        throw this.#unexpected("a pattern in single quotes such as 'Os%'");
       return { kind: "like", column, literal: this.#parseLiteral() };
     }
     if (this.#takeIf("word", "between")) {
@@ -189,7 +194,8 @@ class WhereParser {
     const literal = this.#findLiteral();
     if (literal) return literal;
     const { kind, value } = this.#token;
-    if (kind === "word" && value === "null") throw this.#unexpected("a literal: null is found with is null");
+    if (kind === "word" && value === "null")
+      throw this.#unexpected("a literal: null is found with is null");
     if (kind === "name") throw this.#unexpected("a literal: text stands in single quotes");
     throw this.#unexpected("a literal");
   }

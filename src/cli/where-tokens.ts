@@ -40,7 +40,12 @@ export function tokenizeWhere(text: string): WhereToken[] {
     const last = tokens.at(-1);
     if (last?.kind === "number" && match.index + match[0].length - token.source.length === at) {
       if (token.kind === "word" || token.kind === "number") {
-        throw whereError(text, last.at, `found ${quoteSource(last.source + token.source)}`, "a number");
+        throw whereError(
+          text,
+          last.at,
+          `found ${quoteSource(last.source + token.source)}`,
+          "a number",
+        );
       }
     }
     tokens.push(token);
@@ -53,7 +58,9 @@ export function tokenizeWhere(text: string): WhereToken[] {
 }
 
 function toToken(match: RegExpExecArray, text: string): WhereToken {
-  const groups = match.groups as Partial<Record<"word" | "number" | "text" | "name" | "symbol", string>>;
+  const groups = match.groups as Partial<
+    Record<"word" | "number" | "text" | "name" | "symbol", string>
+  >;
   const end = match.index + match[0].length;
   const source = match[0].trimStart();
   const base = { source, at: end - source.length };
@@ -85,7 +92,7 @@ function unknownCharacter(text: string, at: number): UsageError {
 
 /** The error of a filter; people count characters from 1. */
 export function whereError(text: string, at: number, found: string, expected: string): UsageError {
-    return new UsageError(
+  return new UsageError(
     `cannot understand --where at character ${at + 1}: ${found}, expected ${expected}`,
   );
 }

@@ -13,7 +13,7 @@ import { openParquetFile } from "../../format/parquet-reader.ts";
 import { batchRows } from "../../format/row-batch.ts";
 import type { Field } from "../../format/schema.ts";
 import { readArrowBatches } from "../arrow-stream.ts";
-import { type InputProgress, inputError, type InputSource } from "./input-source.ts";
+import { type InputProgress, type InputSource, inputError } from "./input-source.ts";
 import { matchColumns, type RowShape } from "./row-shape.ts";
 
 /** Rows of a batch at most: what is held at a time. */
@@ -35,7 +35,10 @@ export async function* readParquet(
     const names = [...reader.describeColumns().keys()];
     const fields = wantedFields(names, shape, source.name);
     for (let group = 0; group < reader.rowGroups.length; group += 1) {
-      for await (const batch of reader.readBatches(group, fields, { signal, batchRows: BATCH_ROWS })) {
+      for await (const batch of reader.readBatches(group, fields, {
+        signal,
+        batchRows: BATCH_ROWS,
+      })) {
         yield* handOn(batch, shape, source.progress);
       }
     }
@@ -109,7 +112,11 @@ async function nextBatch(
     const known = inputError(cause, name);
     if (isHudiError(known)) throw known;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new HudiError("CORRUPT", `cannot read ${name}: found no Arrow IPC file or stream (${reason})`, { cause });
+    throw new HudiError(
+      "CORRUPT",
+      `cannot read ${name}: found no Arrow IPC file or stream (${reason})`,
+      { cause },
+    );
   }
 }
 

@@ -5,7 +5,13 @@ import type { Field } from "../../format/schema.ts";
 import { createTextReader, type TextReader } from "../row-text.ts";
 import { CsvParser, type CsvRecord } from "./csv-parser.ts";
 import type { InputSource } from "./input-source.ts";
-import { createRowCheck, type InputRow, matchColumns, placeError, type RowShape } from "./row-shape.ts";
+import {
+  createRowCheck,
+  type InputRow,
+  matchColumns,
+  placeError,
+  type RowShape,
+} from "./row-shape.ts";
 
 /** The rows of an input of CSV. Throws `INVALID` naming the line. */
 export async function* readCsv(source: InputSource, shape: RowShape): AsyncGenerator<InputRow> {
@@ -31,7 +37,10 @@ export async function* readCsv(source: InputSource, shape: RowShape): AsyncGener
     if (row) yield row;
   }
   if (!reader) {
-    throw new HudiError("INVALID", `cannot use ${source.name}: it is empty, expected a header line with column names`);
+    throw new HudiError(
+      "INVALID",
+      `cannot use ${source.name}: it is empty, expected a header line with column names`,
+    );
   }
 }
 

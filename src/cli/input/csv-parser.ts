@@ -54,7 +54,10 @@ export class CsvParser {
     try {
       return this.#decoder.decode(chunk, { stream });
     } catch {
-      throw this.#refuse(this.#line, "found bytes that are no UTF-8 in it or soon after, expected UTF-8");
+      throw this.#refuse(
+        this.#line,
+        "found bytes that are no UTF-8 in it or soon after, expected UTF-8",
+      );
     }
   }
 
@@ -71,7 +74,10 @@ export class CsvParser {
   #takeText(text: string): void {
     this.#afterReturn = false;
     if (this.#state === "ended") {
-      throw this.#refuse(this.#line, `found ${JSON.stringify(text.slice(0, 20))} behind a closing quote, expected a comma`);
+      throw this.#refuse(
+        this.#line,
+        `found ${JSON.stringify(text.slice(0, 20))} behind a closing quote, expected a comma`,
+      );
     }
     if (this.#state === "start") this.#state = "bare";
     else if (this.#state === "quoted") this.#countLines(text);
@@ -144,7 +150,8 @@ function findQuote(text: string, from: number): number {
 function findSpecial(text: string, from: number): number {
   for (let at = from; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
-    if (code === COMMA || code === LINE_FEED || code === QUOTE || code === CARRIAGE_RETURN) return at;
+    if (code === COMMA || code === LINE_FEED || code === QUOTE || code === CARRIAGE_RETURN)
+      return at;
   }
   return text.length;
 }

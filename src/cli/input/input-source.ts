@@ -49,7 +49,8 @@ async function requireReadableFile(path: string): Promise<void> {
     const file = await open(path, "r");
     const isFolder = (await file.stat()).isDirectory();
     await file.close();
-    if (isFolder) throw new HudiError("INVALID", `cannot read input ${path}: it is a folder, expected a file`);
+    if (isFolder)
+      throw new HudiError("INVALID", `cannot read input ${path}: it is a folder, expected a file`);
   } catch (error) {
     throw inputError(error, path);
   }

@@ -98,10 +98,16 @@ function parseObject(text: string, describe: () => string): InputRow {
     value = JSON.parse(text);
   } catch (cause) {
     const reason = (cause as Error).message.slice(0, 200);
-    throw new HudiError("INVALID", `cannot use ${describe()}: found no valid JSON (${reason})`, { cause });
+    throw new HudiError("INVALID", `cannot use ${describe()}: found no valid JSON (${reason})`, {
+      cause,
+    });
   }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as InputRow;
-  throw new HudiError("INVALID", `cannot use ${describe()}: found no JSON object, expected one row a line`);
+  if (typeof value === "object" && value !== null && !Array.isArray(value))
+    return value as InputRow;
+  throw new HudiError(
+    "INVALID",
+    `cannot use ${describe()}: found no JSON object, expected one row a line`,
+  );
 }
 
 /** Whether a number lost digits on the way through a double, or may have. */

@@ -62,7 +62,8 @@ export class LineSplitter {
       const line = lines[index] as string;
       if (line.endsWith("\r")) lines[index] = line.slice(0, -1);
     }
-    if (this.#lineCount === 0 && lines[0]?.startsWith(BYTE_ORDER_MARK)) lines[0] = lines[0].slice(1);
+    if (this.#lineCount === 0 && lines[0]?.startsWith(BYTE_ORDER_MARK))
+      lines[0] = lines[0].slice(1);
     this.#lineCount += lines.length;
     return lines;
   }

@@ -16,7 +16,11 @@ export interface RowShape {
 export type InputRow = Record<string, unknown>;
 
 /** The shape of whole rows, or of rows of which only the key counts. */
-export function createRowShape(schema: TableSchema, config: TableConfig, keysOnly: boolean): RowShape {
+export function createRowShape(
+  schema: TableSchema,
+  config: TableConfig,
+  keysOnly: boolean,
+): RowShape {
   const required = keysOnly
     ? [...config.recordKeyFields, ...config.partitionFields]
     : schema.fields.map((field) => field.name);
@@ -44,7 +48,10 @@ export function matchColumns(
     const field = fields.get(name);
     if (!field) throw unknownColumn(name, shape, place);
     if (seen.has(name)) {
-      throw new HudiError("INVALID", `cannot use ${place}: found column ${name} twice, expected once`);
+      throw new HudiError(
+        "INVALID",
+        `cannot use ${place}: found column ${name} twice, expected once`,
+      );
     }
     seen.add(name);
     return field;
@@ -52,7 +59,10 @@ export function matchColumns(
   for (const name of shape.required) {
     if (seen.has(name)) continue;
     const expected = [...shape.required].join(", ");
-    throw new HudiError("INVALID", `cannot use ${place}: it lacks column ${name}, expected ${expected}`);
+    throw new HudiError(
+      "INVALID",
+      `cannot use ${place}: it lacks column ${name}, expected ${expected}`,
+    );
   }
   return matched;
 }
@@ -91,7 +101,10 @@ export function createRowCheck(shape: RowShape): (row: InputRow, describe: () =>
       const key = row[name];
       if (key !== null && key !== "") continue;
       const found = key === null ? "null" : "empty";
-      throw new HudiError("INVALID", `cannot use ${describe()}: record key ${name} is ${found}, expected a value`);
+      throw new HudiError(
+        "INVALID",
+        `cannot use ${describe()}: record key ${name} is ${found}, expected a value`,
+      );
     }
     if (ordering !== undefined && row[ordering] === null) {
       throw new HudiError(

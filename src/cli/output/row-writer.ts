@@ -32,7 +32,9 @@ export interface RowWriterOptions {
 export function resolveRowFormat(asked: RowFormat | undefined, stdout: MaybeTerminal): RowFormat {
   const isTerminal = stdout.isTTY ?? false;
   if (isTerminal && (asked === "parquet" || asked === "arrow")) {
-    throw new UsageError(`cannot print ${asked} on a terminal: send it to a file with > rows.${asked}`);
+    throw new UsageError(
+      `cannot print ${asked} on a terminal: send it to a file with > rows.${asked}`,
+    );
   }
   return asked ?? (isTerminal ? "table" : "jsonl");
 }

@@ -5,7 +5,13 @@ import type { Field, TableSchema } from "../../format/schema.ts";
 import { createTextFormatter } from "../row-text.ts";
 import type { ByteOutput } from "./byte-output.ts";
 import type { RowWriter } from "./row-writer.ts";
-import { formatCell, layoutTable, renderTable, type TableColumn, type TableLayout } from "./text-table.ts";
+import {
+  formatCell,
+  layoutTable,
+  renderTable,
+  type TableColumn,
+  type TableLayout,
+} from "./text-table.ts";
 
 /** Rows that are looked at before the first one is printed, and printed at a time from then on. */
 const BLOCK_ROWS = 256;
@@ -64,7 +70,9 @@ export class TableWriter implements RowWriter {
     if (known && this.#width !== undefined) return known;
     const layout = layoutTable(this.#columns, rows, this.#width);
     if (!known) return layout;
-    const widths = layout.widths.map((wide, index) => Math.max(wide, known.widths[index] as number));
+    const widths = layout.widths.map((wide, index) =>
+      Math.max(wide, known.widths[index] as number),
+    );
     return { ...layout, widths };
   }
 
