@@ -7,7 +7,13 @@ import type { ParquetFileReader } from "../format/parquet-reader.ts";
 import { META_FIELDS } from "../layout/record-key.ts";
 import { yieldToHost } from "../runtime/concurrency.ts";
 import type { Storage } from "../storage/storage.ts";
-import { type BaseFileRef, findBloomFilter, findKeyRange, openBaseFile } from "./base-file.ts";
+import {
+  type BaseFileRef,
+  findBloomFilter,
+  findKeyRange,
+  openBaseFile,
+  readAllBatches,
+} from "./base-file.ts";
 
 /** A search for keys in one base file: plain data, so that a worker thread can do it. */
 export interface FindKeysTask {
@@ -60,8 +66,7 @@ export async function findKeys(
       rowOfId[id] = row;
     }
     let position = 0;
-    for (let group = 0; group < reader.rowGroups.length; group += 1) {
-      const batch = await reader.readRowGroup(group, [KEY_FIELD], { signal });
+    for await (const batch of readAllBatches(reader, [KEY_FIELD], signal)) {
       const column = batch.columns[0];
       if (column?.layout !== "bytes") throw missingKeys(file.path);
       for (let row = 0; row < column.rowCount; row += 1, position += 1) {

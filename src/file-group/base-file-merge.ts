@@ -4,6 +4,7 @@
 import { type Column, type ColumnBatch, requireColumn } from "../format/column-batch.ts";
 import type { ParquetFileReader } from "../format/parquet-reader.ts";
 import { type Field, requireField } from "../format/schema.ts";
+import { BATCH_ROWS } from "./base-file.ts";
 import { createOrderingComparator } from "./record-merger.ts";
 
 /** Rows that come in for one file group, and which rows of its base file they concern. */
@@ -24,12 +25,13 @@ export interface IncomingChanges {
   readonly orderingField: string | undefined;
 }
 
-/** What becomes of one row group: every row kept as it is, or the rows picked (see `gatherColumn`). */
-export type RowGroupPlan = "kept" | Int32Array;
+/** What becomes of a run of rows: every row kept as it is, or the rows picked (see `gatherColumn`). */
+export type RowsPlan = "kept" | Int32Array;
 
 /** What becomes of a base file. */
 export interface BaseFileMergePlan {
-  readonly rowGroups: readonly RowGroupPlan[];
+  /** For each row group: a plan for each `BATCH_ROWS` rows of it. */
+  readonly rowGroups: readonly (readonly RowsPlan[])[];
   readonly appends: Int32Array;
   readonly keptCount: number;
   readonly replacedCount: number;
@@ -42,76 +44,103 @@ export async function planBaseFileMerge(
   changes: IncomingChanges,
   signal?: AbortSignal,
 ): Promise<BaseFileMergePlan> {
-  const { positions, appends } = changes;
   const ordering = findOrdering(changes);
-  const rowGroups: RowGroupPlan[] = [];
-  let next = 0;
-  let start = 0;
-  let replacedCount = 0;
-  let removedCount = 0;
+  const cursor: MergeCursor = { next: 0, start: 0, replaced: 0, removed: 0 };
+  const rowGroups: RowsPlan[][] = [];
   for (let group = 0; group < file.rowGroups.length; group += 1) {
-    const rowCount = (file.rowGroups[group] as { rowCount: number }).rowCount;
-    const first = next;
-    while (next < positions.length && (positions[next] as number) < start + rowCount) next += 1;
-    if (first === next) {
-      rowGroups.push("kept");
-    } else {
-      const stored = ordering
-        ? ((await file.readRowGroup(group, [ordering.field], { signal })).columns[0] as Column)
-        : undefined;
-      const compare = stored && ordering && createOrderingComparator(stored, ordering.column);
-      const plan = planRowGroup(changes, first, next, start, rowCount, compare);
-      replacedCount += plan.replaced;
-      removedCount += plan.removed;
-      rowGroups.push(plan.replaced + plan.removed === 0 ? "kept" : plan.picks);
-    }
-    start += rowCount;
+    const { rowCount } = file.rowGroups[group] as { rowCount: number };
+    rowGroups.push(await planRowGroup(file, group, rowCount, changes, ordering, cursor, signal));
   }
-  const keptCount = start - replacedCount - removedCount;
-  return { rowGroups, appends, keptCount, replacedCount, removedCount };
+  return {
+    rowGroups,
+    appends: changes.appends,
+    keptCount: cursor.start - cursor.replaced - cursor.removed,
+    replacedCount: cursor.replaced,
+    removedCount: cursor.removed,
+  };
 }
 
-function findOrdering(
+/** How far the plan has come: the next position, and the first row of the batch at hand. */
+interface MergeCursor {
+  next: number;
+  start: number;
+  replaced: number;
+  removed: number;
+}
+
+async function planRowGroup(
+  file: ParquetFileReader,
+  group: number,
+  rowCount: number,
   changes: IncomingChanges,
-): { readonly field: Field; readonly column: Column } | undefined {
+  ordering: StoredOrdering | undefined,
+  cursor: MergeCursor,
+  signal: AbortSignal | undefined,
+): Promise<RowsPlan[]> {
+  const { positions } = changes;
+  const isTouched =
+    cursor.next < positions.length && (positions[cursor.next] as number) < cursor.start + rowCount;
+  const options = { signal, batchRows: BATCH_ROWS };
+  const stored =
+    ordering && isTouched ? file.readBatches(group, [ordering.field], options) : undefined;
+  const plans: RowsPlan[] = [];
+  for (let from = 0; from < rowCount; from += BATCH_ROWS) {
+    const count = Math.min(BATCH_ROWS, rowCount - from);
+    const batch = stored && ((await stored.next()).value as ColumnBatch);
+    const column = batch?.columns[0];
+    const compare = column && ordering && createOrderingComparator(column, ordering.column);
+    plans.push(planRows(changes, cursor, count, compare));
+  }
+  return plans;
+}
+
+interface StoredOrdering {
+  readonly field: Field;
+  readonly column: Column;
+}
+
+function findOrdering(changes: IncomingChanges): StoredOrdering | undefined {
   const { orderingField, batch, thresholdRows } = changes;
   if (orderingField === undefined || thresholdRows.every((row) => row < 0)) return undefined;
   const field = requireField(batch.schema, orderingField);
   return { field: { ...field, nullable: true }, column: requireColumn(batch, orderingField) };
 }
 
-function planRowGroup(
+/** Plans the next `rowCount` rows and moves the cursor past them. */
+function planRows(
   changes: IncomingChanges,
-  first: number,
-  end: number,
-  start: number,
+  cursor: MergeCursor,
   rowCount: number,
   compare: ((stored: number, incoming: number) => number) | undefined,
-): { readonly picks: Int32Array; readonly replaced: number; readonly removed: number } {
+): RowsPlan {
+  const { positions, finalRows, thresholdRows } = changes;
+  const end = cursor.start + rowCount;
   const picks = new Int32Array(rowCount);
+  const before = cursor.replaced + cursor.removed;
   let used = 0;
   let from = 0;
-  let replaced = 0;
-  let removed = 0;
-  for (let index = first; index < end; index += 1) {
-    const row = (changes.positions[index] as number) - start;
+  for (; cursor.next < positions.length; cursor.next += 1) {
+    const position = positions[cursor.next] as number;
+    if (position >= end) break;
+    const row = position - cursor.start;
     for (; from < row; from += 1, used += 1) picks[used] = from;
     from = row + 1;
-    const finalRow = changes.finalRows[index] as number;
-    const threshold = changes.thresholdRows[index] as number;
+    const finalRow = finalRows[cursor.next] as number;
+    const threshold = thresholdRows[cursor.next] as number;
     if (threshold >= 0 && compare && compare(row, threshold) > 0) {
       picks[used] = row;
       used += 1;
     } else if (finalRow < 0) {
-      removed += 1;
+      cursor.removed += 1;
     } else {
       picks[used] = ~finalRow;
       used += 1;
-      replaced += 1;
+      cursor.replaced += 1;
     }
   }
   for (; from < rowCount; from += 1, used += 1) picks[used] = from;
-  return { picks: picks.subarray(0, used), replaced, removed };
+  cursor.start = end;
+  return cursor.replaced + cursor.removed === before ? "kept" : picks.subarray(0, used);
 }
 
 /** Whether the plan leaves the file as it is. */

@@ -18,6 +18,7 @@ import { dataPath, formatBaseFileName, markerPath } from "../layout/table-paths.
 import { yieldToHost } from "../runtime/concurrency.ts";
 import type { ObjectWriter, Storage } from "../storage/storage.ts";
 import {
+  BATCH_ROWS,
   type BaseFileRef,
   FOOTER_AVRO_SCHEMA,
   FOOTER_BLOOM,
@@ -33,6 +34,7 @@ import {
   type IncomingChanges,
   isUnchanged,
   planBaseFileMerge,
+  type RowsPlan,
 } from "./base-file-merge.ts";
 import { addMetaColumns, FILE_NAME_COLUMN, withFileName } from "./meta-columns.ts";
 
@@ -132,17 +134,21 @@ async function copyMerged(
   const { schema } = incoming;
   const stored = schema.fields.filter((_, index) => index !== FILE_NAME_COLUMN);
   for (let group = 0; group < plan.rowGroups.length; group += 1) {
-    const read = await reader.readRowGroup(group, stored, { signal });
-    const columns = read.columns.slice();
-    // The stored file name is never read: every row gets the name of the new file.
-    columns.splice(FILE_NAME_COLUMN, 0, columns[0] as Column);
-    const batch: ColumnBatch = { schema, rowCount: read.rowCount, columns };
-    const picks = plan.rowGroups[group];
-    const merged =
-      picks === "kept" || picks === undefined ? batch : gatherBatch(batch, incoming, picks);
-    if (index.collectsAll) index.add(requireBytesColumn(merged, RECORD_KEY));
-    await file.write(merged);
-    await yieldToHost(signal);
+    const plans = plan.rowGroups[group] as readonly RowsPlan[];
+    let at = 0;
+    const options = { signal, batchRows: BATCH_ROWS };
+    for await (const read of reader.readBatches(group, stored, options)) {
+      const columns = read.columns.slice();
+      // The stored file name is never read: every row gets the name of the new file.
+      columns.splice(FILE_NAME_COLUMN, 0, columns[0] as Column);
+      const batch: ColumnBatch = { schema, rowCount: read.rowCount, columns };
+      const picks = plans[at] as RowsPlan;
+      at += 1;
+      const merged = picks === "kept" ? batch : gatherBatch(batch, incoming, picks);
+      if (index.collectsAll) index.add(requireBytesColumn(merged, RECORD_KEY));
+      await file.write(merged);
+      await yieldToHost(signal);
+    }
   }
   if (plan.appends.length > 0) {
     const appended = gatherBatch(incoming, undefined, plan.appends);

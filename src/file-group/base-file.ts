@@ -2,12 +2,20 @@
 // Rules: spec/format/base-file.md, BASE-1 to BASE-6.
 import { HudiError } from "../errors.ts";
 import { type BloomFilter, decodeBloomFilter } from "../format/bloom-filter.ts";
+import type { ColumnBatch } from "../format/column-batch.ts";
 import { openParquetFile, type ParquetFileReader } from "../format/parquet-reader.ts";
+import type { Field } from "../format/schema.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { BaseFile } from "./file-slice.ts";
 
 /** Files up to this size are read in one request and kept while they are open. */
 export const WHOLE_FILE_BYTES: number = 8 * 1024 * 1024;
+
+/**
+ * Rows that are decoded at a time. Our own row groups are no larger; those of other writers may hold
+ * a whole file.
+ */
+export const BATCH_ROWS = 131_072;
 
 export const FOOTER_MIN_KEY = "hoodie_min_record_key";
 export const FOOTER_MAX_KEY = "hoodie_max_record_key";
@@ -74,4 +82,15 @@ export function findBloomFilter(file: ParquetFileReader, path: string): BloomFil
     file.keyValues.get(FOOTER_BLOOM) ?? file.keyValues.get("com.uber.hoodie.bloomfilter");
   if (text === undefined) return undefined;
   return decodeBloomFilter(text, file.keyValues.get(FOOTER_BLOOM_TYPE) ?? "SIMPLE", path);
+}
+
+/** All rows of a file, a bounded number at a time. */
+export async function* readAllBatches(
+  file: ParquetFileReader,
+  fields: readonly Field[],
+  signal: AbortSignal | undefined,
+): AsyncGenerator<ColumnBatch> {
+  for (let group = 0; group < file.rowGroups.length; group += 1) {
+    yield* file.readBatches(group, fields, { signal, batchRows: BATCH_ROWS });
+  }
 }

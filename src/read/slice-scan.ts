@@ -1,7 +1,7 @@
 // Reads file slices as column batches: projection, row-group skipping, row filter. Lazy, one row
 // group at a time. Rules: spec/format/predicates.md, PR-6.
 import { HudiError, isHudiError } from "../errors.ts";
-import { openBaseFile } from "../file-group/base-file.ts";
+import { BATCH_ROWS, openBaseFile } from "../file-group/base-file.ts";
 import type { FileSlice } from "../file-group/file-slice.ts";
 import {
   type BytesColumn,
@@ -54,9 +54,10 @@ async function* scanSlice(
     const bounds: BoundsOf = (column) =>
       chunkBounds(reader, group, fieldOf(options.schema, column));
     if (options.predicate && !options.predicate.mayMatch(bounds)) continue;
-    const batch = await readRowGroup(reader, group, options);
-    if (batch && batch.rowCount > 0) yield batch;
-    await yieldToHost(signal);
+    for await (const batch of readRowGroup(reader, group, options)) {
+      if (batch.rowCount > 0) yield batch;
+      await yieldToHost(signal);
+    }
   }
 }
 
@@ -98,32 +99,48 @@ export function fieldOf(schema: TableSchema, name: string): Field {
 }
 
 /** Reads the columns that decide first, and the others only where a row is left. */
-async function readRowGroup(
+async function* readRowGroup(
   reader: ParquetFileReader,
   group: number,
   options: SliceScanOptions,
-): Promise<ColumnBatch | undefined> {
+): AsyncGenerator<ColumnBatch> {
   const { schema, columns, predicate, instants, signal } = options;
+  const read = { signal, batchRows: BATCH_ROWS };
   const wanted = columns.map((name) => fieldOf(schema, name));
-  const deciding = new Set([...(predicate?.columns ?? []), ...(instants ? [COMMIT_TIME] : [])]);
-  if (deciding.size === 0) return reader.readRowGroup(group, wanted, { signal });
-  const first = await reader.readRowGroup(
-    group,
-    [...deciding].map((name) => fieldOf(schema, name)),
-    { signal },
-  );
-  const rows = selectRows(first, options);
-  if (rows.length === 0) return undefined;
-  const missing = wanted.filter((field) => !deciding.has(field.name));
-  const second =
-    missing.length > 0 ? await reader.readRowGroup(group, missing, { signal }) : undefined;
+  const names = new Set([...(predicate?.columns ?? []), ...(instants ? [COMMIT_TIME] : [])]);
+  if (names.size === 0) {
+    yield* reader.readBatches(group, wanted, read);
+    return;
+  }
+  const deciding = [...names].map((name) => fieldOf(schema, name));
+  const missing = wanted.filter((field) => !names.has(field.name));
+  let others: AsyncGenerator<ColumnBatch> | undefined;
+  let skipped = 0;
+  for await (const first of reader.readBatches(group, deciding, read)) {
+    const rows = selectRows(first, options);
+    if (rows.length === 0) {
+      skipped += 1;
+      continue;
+    }
+    others ??= reader.readBatches(group, missing, read);
+    // Batches of both reads have the same rows; those of skipped ones are passed over.
+    for (; skipped > 0; skipped -= 1) await others.next();
+    const second = (await others.next()).value as ColumnBatch;
+    yield selectBatch(schema, first, second, wanted, rows);
+  }
+}
+
+function selectBatch(
+  schema: TableSchema,
+  first: ColumnBatch,
+  second: ColumnBatch,
+  wanted: readonly Field[],
+  rows: Int32Array,
+): ColumnBatch {
   const all: ColumnBatch = {
-    schema: {
-      name: schema.name,
-      fields: [...first.schema.fields, ...(second?.schema.fields ?? [])],
-    },
+    schema: { name: schema.name, fields: [...first.schema.fields, ...second.schema.fields] },
     rowCount: first.rowCount,
-    columns: [...first.columns, ...(second?.columns ?? [])],
+    columns: [...first.columns, ...second.columns],
   };
   const projected = selectColumns(all, wanted);
   return rows.length === all.rowCount ? projected : gatherBatch(projected, undefined, rows);
