@@ -12,6 +12,8 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Calls `task` every `ms` until cancelled. The timer never keeps the process alive. */
   every(ms: number, task: () => void): CancelTimer;
+  /** A signal that aborts after `ms`. It never keeps the process alive. */
+  deadline(ms: number): AbortSignal;
 }
 
 /** The clock of the system. */
@@ -35,6 +37,7 @@ export const systemClock: Clock = {
     timer.unref();
     return () => clearInterval(timer);
   },
+  deadline: (ms) => AbortSignal.timeout(ms),
 };
 
 /** A clock that stands still until it is moved; sleeping moves it. For tests and simulation. */
@@ -59,6 +62,15 @@ export class SimulatedClock implements Clock {
     const timer = { ms, next: this.#now + ms, task };
     this.#timers.add(timer);
     return () => this.#timers.delete(timer);
+  }
+
+  deadline(ms: number): AbortSignal {
+    const controller = new AbortController();
+    const cancel = this.every(ms, () => {
+      cancel();
+      controller.abort(new Error(`${ms} ms have passed`));
+    });
+    return controller.signal;
   }
 
   /** Moves the clock forward and runs the timers that fall due. */

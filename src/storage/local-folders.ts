@@ -1,7 +1,7 @@
 // Folders of a local storage: finds a path without following links, creates folders that survive a
 // power loss, and removes the marker folders that a delete left empty.
 import type { BigIntStats } from "node:fs";
-import { lstat, mkdir, open, realpath, rmdir } from "node:fs/promises";
+import { lstat, mkdir, open, realpath, rmdir, unlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { errorNumber, isMissing, linkRefused, systemError } from "./local-errors.ts";
 import { parentFolder } from "./storage-path.ts";
@@ -72,6 +72,18 @@ export class LocalFolders {
   async syncParent(path: string): Promise<void> {
     if (isMarkerPath(path)) return;
     await syncFolder(join(await this.loadRoot(), parentFolder(path)));
+  }
+
+  /**
+   * Removes the checksum that Hadoop's local file system keeps beside a file (`.<name>.crc`): one
+   * that does not fit makes the file unreadable for Spark, a missing one does not.
+   */
+  async removeChecksum(path: string): Promise<void> {
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    const root = await this.loadRoot();
+    await unlink(join(root, parentFolder(path), `.${name}.crc`)).catch((error) => {
+      if (!isMissing(error)) throw error;
+    });
   }
 
   /** Removes the marker folders above a removed path as far as they are empty. */

@@ -193,6 +193,7 @@ export class LocalStorage implements Storage {
       if (stats?.isFile()) {
         await unlink(fullPath).catch(ignoreMissing);
         removedCount += 1;
+        await this.#folders.removeChecksum(path);
       }
       await this.#folders.removeEmptyParents(path);
     };
@@ -252,6 +253,8 @@ export class LocalStorage implements Storage {
       const { stats } = await this.#folders.find(path);
       if (stats?.isDirectory()) throw systemError("EISDIR", "rename");
       this.#rememberWriteId(path, staged, options);
+      // Before the new content is there, so that no reader ever meets the old checksum with it.
+      if (stats) await this.#folders.removeChecksum(path);
       await this.#folders.publish(path, (fullPath) => rename(staged.fullPath, fullPath));
     } catch (error) {
       throw writeFailure(this.location, path, "publishing", error);

@@ -148,6 +148,8 @@ export interface CreateInstantOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called before each attempt; throws to stop. */
   readonly beforeAttempt?: () => Promise<void>;
+  /** The longest that one attempt may take; past it the outcome counts as unknown. */
+  readonly attemptLimitMs?: number;
 }
 
 /**
@@ -167,7 +169,9 @@ export async function createInstantFile(
     try {
       await options.beforeAttempt?.();
       options.signal?.throwIfAborted();
-      return await storage.createIfAbsent(path, content, options);
+      const { writeId } = options;
+      const signal = attemptSignal(context, options);
+      return await storage.createIfAbsent(path, content, { writeId, signal });
     } catch (error) {
       if (!isOutcomeUnknown(error)) {
         if (doubt === undefined) throw error;
@@ -185,6 +189,16 @@ export async function createInstantFile(
     }
   }
   throw unknownOutcome(instant, path, doubt);
+}
+
+function attemptSignal(
+  context: TableContext,
+  options: CreateInstantOptions,
+): AbortSignal | undefined {
+  const { signal, attemptLimitMs } = options;
+  if (attemptLimitMs === undefined) return signal;
+  const deadline = context.runtime.clock.deadline(attemptLimitMs);
+  return signal ? AbortSignal.any([signal, deadline]) : deadline;
 }
 
 const MAX_ATTEMPTS = 4;

@@ -157,6 +157,7 @@ export class WriteTransaction {
         {
           writeId: createUuid(context.runtime.random),
           beforeAttempt: () => lease.requireHeld(),
+        attemptLimitMs: this.#settings.lease.requestLimitMs,
         },
       );
       if (outcome === "exists") throw this.#lost("its completed file belongs to another writer");

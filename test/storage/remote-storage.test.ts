@@ -1,11 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { HudiError } from "../../src/errors.ts";
-import { LocalStorage } from "../../src/storage/local-storage.ts";
 import { MemoryStorage } from "../../src/storage/memory-storage.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
 import { decodeFailure, encodeFailure } from "../../src/storage/remote-protocol.ts";
@@ -24,14 +20,6 @@ function connect(storage: Storage): { remote: RemoteStorage; stop: () => void } 
 describeStorageContract("memory through a port", () => {
   const store = new MemoryStore();
   return { open: () => connect(new MemoryStorage(store)).remote, close: async () => {} };
-});
-
-describeStorageContract("a directory through a port", async () => {
-  const root = await mkdtemp(join(tmpdir(), "hudi-lake-remote-"));
-  return {
-    open: () => connect(new LocalStorage(root)).remote,
-    close: () => rm(root, { recursive: true, force: true }),
-  };
 });
 
 const text = (value: string): Uint8Array => Buffer.from(value);
