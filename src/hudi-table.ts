@@ -15,6 +15,7 @@ import { planIncremental } from "./read/incremental-query.ts";
 import { type Predicate, parseWhere } from "./read/predicate.ts";
 import { PlannedScan, type Scan } from "./read/scan.ts";
 import { planSnapshot } from "./read/snapshot-query.ts";
+import { bestEffort } from "./runtime/concurrency.ts";
 import { type Runtime, systemRuntime } from "./runtime/runtime.ts";
 import { openStorage, type StorageSettings } from "./storage/open-storage.ts";
 import { withReadCache } from "./storage/read-cache.ts";
@@ -80,9 +81,11 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
   readonly #context: TableContext;
   readonly #runner: TaskRunner;
   readonly #environment: WriteEnvironment;
+  readonly #ownsStorage: boolean;
 
-  private constructor(context: TableContext, options: TableOptions) {
+  private constructor(context: TableContext, options: TableOptions, ownsStorage: boolean) {
     this.#context = context;
+    this.#ownsStorage = ownsStorage;
     const cached = withReadCache(context.storage);
     this.#runner = createTaskRunner(cached, options.workers);
     const settings = { ...DEFAULT_WRITE_SETTINGS, ...options.write };
@@ -102,28 +105,43 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
     definition: TableDefinition<F>,
     options: TableOptions = {},
   ): Promise<HudiTable<RowOf<F>>> {
-    const runtime = options.runtime ?? systemRuntime;
     const properties = defineTable(definition);
-    const storage = resolveStorage(location, options, runtime);
-    await createTable(storage, properties, runtime, options.signal);
-    return HudiTable.open<RowOf<F>>(location, { ...options, storage });
+    return HudiTable.#openOn<RowOf<F>>(location, options, (storage, runtime) =>
+      createTable(storage, properties, runtime, options.signal),
+    );
   }
 
   /** Opens a table of version 6, 8 or 9. Throws `NOT_FOUND` when the location is none. */
-  static async open<Row extends object = Record<string, unknown>>(
+  static open<Row extends object = Record<string, unknown>>(
     location: string | URL,
     options: TableOptions = {},
   ): Promise<HudiTable<Row>> {
+    return HudiTable.#openOn<Row>(location, options, async () => {});
+  }
+
+  static async #openOn<Row extends object>(
+    location: string | URL,
+    options: TableOptions,
+    prepare: (storage: Storage, runtime: Runtime) => Promise<void>,
+  ): Promise<HudiTable<Row>> {
     const runtime = options.runtime ?? systemRuntime;
-    const storage = resolveStorage(location, options, runtime);
-    const config = await loadTableConfig(storage, options.signal);
-    const context = { storage, config, runtime };
-    const settings = { ...DEFAULT_WRITE_SETTINGS, ...options.write };
-    const opened =
-      options.metadataTable === "drop"
-        ? await switchMetadataTableOff(context, settings.lease, options.signal)
-        : context;
-    return new HudiTable<Row>(opened, options);
+    const given = findGivenStorage(options);
+    const storage = given ?? openStorage(location, { ...options.storage, runtime });
+    try {
+      await prepare(storage, runtime);
+      const config = await loadTableConfig(storage, options.signal);
+      const context = { storage, config, runtime };
+      const settings = { ...DEFAULT_WRITE_SETTINGS, ...options.write };
+      // Other versions are only read, so that nothing of theirs gets stale.
+      const opened =
+        options.metadataTable === "drop" && config.version === 6
+          ? await switchMetadataTableOff(context, settings.lease, options.signal)
+          : context;
+      return new HudiTable<Row>(opened, options, given === undefined);
+    } catch (error) {
+      if (!given) await bestEffort(() => storage.close());
+      throw error;
+    }
   }
 
   /** What `hoodie.properties` says of the table. */
@@ -249,23 +267,36 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
     return rollbackInstant(context, instant, settings, options.signal);
   }
 
-  /** Ends worker threads and connections. */
+  /** Ends worker threads and connections; a storage that was passed in stays open. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#runner.close();
-    await this.#context.storage.close();
+    if (this.#ownsStorage) await this.#context.storage.close();
   }
 }
 
+/** Whether a filter is a predicate; a column may be named `kind`, so its other parts decide as well. */
 function isPredicate(where: unknown): where is Predicate {
-  const kind = (where as { kind?: unknown } | undefined)?.kind;
-  return (
-    typeof kind === "string" &&
-    ["compare", "in", "is-null", "like", "and", "or", "not"].includes(kind)
-  );
+  const filter = (where ?? {}) as Readonly<Record<string, unknown>>;
+  const names = typeof filter.column === "string";
+  switch (filter.kind) {
+    case "and":
+    case "or":
+      return Array.isArray(filter.parts);
+    case "not":
+      return typeof filter.part === "object" && filter.part !== null;
+    case "compare":
+      return names && typeof filter.operator === "string";
+    case "in":
+      return names && Array.isArray(filter.values);
+    case "like":
+      return names && typeof filter.pattern === "string";
+    case "is-null":
+      return names;
+    default:
+      return false;
+  }
 }
 
-function resolveStorage(location: string | URL, options: TableOptions, runtime: Runtime): Storage {
-  const given = options.storage;
-  if (given && "createIfAbsent" in given) return given;
-  return openStorage(location, { ...given, runtime });
+function findGivenStorage({ storage }: TableOptions): Storage | undefined {
+  return storage && "createIfAbsent" in storage ? storage : undefined;
 }

@@ -97,17 +97,18 @@ function decodeTombstone(record: SourceRecord, state: TopicState): ChangeEvent |
   if (text === undefined) throw invalid(record, "it has neither key nor value, expected a change");
   const last = state.lastDeletes.get(record.partition);
   if (last?.key === text && last.offset + 1n === record.offset) return undefined;
+  const key = decodeKey(record, state, text);
   return {
     op: "delete",
     kind: "tombstone",
-    key: decodeKey(record, state, text),
+    key: key.columns,
     before: undefined,
     after: undefined,
     position: undefined,
     isSnapshot: false,
     sourceTable: undefined,
     timestamps: { sourceMs: undefined, capturedMs: undefined },
-    declaredTypes: undefined,
+    declaredTypes: key.declaredTypes,
     origin: record,
   };
 }
@@ -137,7 +138,7 @@ function decodeRowChange(
   return {
     op: kind === "delete" || kind === "update" ? kind : "insert",
     kind,
-    key: decodeKey(record, state, keyText),
+    key: decodeKey(record, state, keyText).columns,
     before,
     after,
     position: {
@@ -150,7 +151,7 @@ function decodeRowChange(
       sourceMs: findTime(record, source),
       capturedMs: findTime(record, envelope),
     },
-    declaredTypes: payload.declaredTypes as ReadonlyMap<string, DeclaredType> | undefined,
+    declaredTypes: payload.declaredTypes,
     origin: record,
   };
 }
@@ -172,16 +173,22 @@ function parseExactly(record: SourceRecord, payload: Payload): JsonObject {
   try {
     return payload.exact() as JsonObject;
   } catch (cause) {
-    throw invalid(record, "its value nests too deep, expected plain columns", cause);
+    throw invalid(record, "its JSON nests too deep, expected plain columns", cause);
   }
 }
 
-function decodeKey(record: SourceRecord, state: TopicState, text: string): JsonObject {
+/** The columns of a key, and what its own schema declares of them. */
+interface DecodedKey {
+  readonly columns: JsonObject;
+  readonly declaredTypes: ReadonlyMap<string, DeclaredType> | undefined;
+}
+
+function decodeKey(record: SourceRecord, state: TopicState, text: string): DecodedKey {
   const payload = parse(record, state.keys, text, "key");
-  const { value } = payload;
-  const exact = hasRoundedMember(value) ? parseExactly(record, payload) : value;
-  if (isJsonObject(exact)) return exact;
-  throw invalid(record, `its key is ${describeJson(exact)}, expected an object of key columns`);
+  const { value, declaredTypes } = payload;
+  const columns = hasRoundedMember(value) ? parseExactly(record, payload) : value;
+  if (isJsonObject(columns)) return { columns, declaredTypes };
+  throw invalid(record, `its key is ${describeJson(columns)}, expected an object of key columns`);
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });

@@ -70,6 +70,7 @@ interface EventColumn {
 }
 
 type Row = Record<string, unknown>;
+type DeclaredTypes = ReadonlyMap<string, DeclaredType>;
 
 /** Maps the events of one source table to one table. */
 export class DebeziumRowMapper {
@@ -81,8 +82,8 @@ export class DebeziumRowMapper {
   readonly #epochUnits: Readonly<Record<string, EpochUnit>>;
   readonly #unavailableValue: string;
   readonly #newRow: () => Row;
-  #declaredTypes: ReadonlyMap<string, DeclaredType> | undefined;
-  #columns: readonly RowColumn[];
+  readonly #plainColumns: readonly RowColumn[];
+  readonly #declaredColumns: WeakMap<DeclaredTypes, readonly RowColumn[]> = new WeakMap();
 
   /** Throws `INVALID` for columns that the table lacks or has with another type. */
   constructor(
@@ -103,7 +104,7 @@ export class DebeziumRowMapper {
     // In an ordinary object a column of this name would become the prototype.
     const isHostile = this.#rowNames.has("__proto__");
     this.#newRow = isHostile ? () => Object.create(null) as Row : () => ({});
-    this.#columns = this.#bindColumns(undefined);
+    this.#plainColumns = this.#bindColumns(undefined);
   }
 
   /**
@@ -112,19 +113,25 @@ export class DebeziumRowMapper {
    * a row of which the source left a value out.
    */
   map(event: ChangeEvent): Change<Row> {
-    if (event.declaredTypes !== this.#declaredTypes && event.declaredTypes !== undefined) {
-      this.#columns = this.#bindColumns(event.declaredTypes);
-      this.#declaredTypes = event.declaredTypes;
-    }
-    const key = this.#mapKey(event);
+    const columns = this.#findColumns(event.declaredTypes);
+    const key = this.#mapKey(event, columns);
     if (event.op === "delete") return { op: "delete", key };
-    const after = this.#mapRow(event, event.after ?? {}, "after");
+    const after = this.#mapRow(event, columns, event.after ?? {}, "after");
     this.#addEventColumns(event, after);
     for (const name of this.#config.recordKeyFields) requireSameValue(event, name, key, after);
-    return { op: event.op, key, before: this.#mapBefore(event), after };
+    return { op: event.op, key, before: this.#mapBefore(event, columns), after };
   }
 
-  #bindColumns(declared: ReadonlyMap<string, DeclaredType> | undefined): readonly RowColumn[] {
+  #findColumns(declared: DeclaredTypes | undefined): readonly RowColumn[] {
+    if (declared === undefined) return this.#plainColumns;
+    const known = this.#declaredColumns.get(declared);
+    if (known) return known;
+    const columns = this.#bindColumns(declared);
+    this.#declaredColumns.set(declared, columns);
+    return columns;
+  }
+
+  #bindColumns(declared: DeclaredTypes | undefined): readonly RowColumn[] {
     return this.#rowFields.map((field) => {
       const { name } = field;
       const unit = Object.hasOwn(this.#epochUnits, name) ? this.#epochUnits[name] : undefined;
@@ -134,7 +141,7 @@ export class DebeziumRowMapper {
   }
 
   /** The key columns of the event; of a delete also its partition and its ordering value. */
-  #mapKey(event: ChangeEvent): Row {
+  #mapKey(event: ChangeEvent, columns: readonly RowColumn[]): Row {
     const { recordKeyFields, partitionFields, orderingField } = this.#config;
     const key = this.#newRow();
     for (const name in event.key) {
@@ -144,7 +151,7 @@ export class DebeziumRowMapper {
         `its key has column ${describeJson(name)}, expected ${[...recordKeyFields, ...partitionFields].join(", ")}: the record key of the table has to be the key of the source table`,
       );
     }
-    for (const column of this.#columns) {
+    for (const column of columns) {
       const { name } = column.field;
       const isKey = recordKeyFields.includes(name);
       if (!isKey && !partitionFields.includes(name)) continue;
@@ -162,23 +169,24 @@ export class DebeziumRowMapper {
 
   #mapOldPartition(event: ChangeEvent, column: RowColumn): unknown {
     if (this.#isFull && event.before) return this.#mapValue(event, column, event.before, "before");
-    throw new HudiError(
-      "UNSUPPORTED",
-      `cannot map ${describeRecord(event.origin)}: it deletes a row whose partition column ${column.field.name} it does not tell; set REPLICA IDENTITY FULL on the source table and replicaIdentity "full" here, or have the column in the key`,
-    );
+    throw lacksPartition(event, column.field.name);
   }
 
-  #mapBefore(event: ChangeEvent): Row | undefined {
-    if (!this.#isFull || event.op !== "update") return undefined;
-    if (event.before) return this.#mapRow(event, event.before, "before");
-    if (this.#config.partitionFields.length === 0) return undefined;
-    throw refuse(
-      event,
-      "it updates a row without before, expected REPLICA IDENTITY FULL on the source table, which a partitioned table needs",
-    );
+  /** The old row of an update: where it may be used, and where it may have another partition. */
+  #mapBefore(event: ChangeEvent, columns: readonly RowColumn[]): Row | undefined {
+    if (event.op !== "update") return undefined;
+    if (this.#isFull && event.before) return this.#mapRow(event, columns, event.before, "before");
+    const moving = this.#config.partitionFields.find((name) => !Object.hasOwn(event.key, name));
+    if (moving !== undefined) throw lacksPartition(event, moving);
+    return undefined;
   }
 
-  #mapRow(event: ChangeEvent, source: JsonObject, part: string): Row {
+  #mapRow(
+    event: ChangeEvent,
+    columns: readonly RowColumn[],
+    source: JsonObject,
+    part: string,
+  ): Row {
     for (const name in source) {
       if (this.#rowNames.has(name)) continue;
       throw refuse(
@@ -187,7 +195,6 @@ export class DebeziumRowMapper {
       );
     }
     const row = this.#newRow();
-    const columns = this.#columns;
     for (let index = 0; index < columns.length; index += 1) {
       const column = columns[index] as RowColumn;
       row[column.field.name] = this.#mapValue(event, column, source, part);
@@ -283,6 +290,13 @@ function requireRowColumn(names: ReadonlySet<string>, name: string): void {
   throw new HudiError(
     "INVALID",
     `cannot fill record key ${name} from what the event says of itself: expected a column of the source table`,
+  );
+}
+
+function lacksPartition(event: ChangeEvent, name: string): HudiError {
+  return new HudiError(
+    "UNSUPPORTED",
+    `cannot map ${describeRecord(event.origin)}: it does not tell in which partition the old row is (column ${name}); set REPLICA IDENTITY FULL on the source table and replicaIdentity "full" here, or have the column in the key`,
   );
 }
 

@@ -98,14 +98,15 @@ function isSchemaAndPayload(value: JsonValue): value is SchemaAndPayload {
   return (isJsonObject(schema) || schema === null) && findMember(value, "payload") !== undefined;
 }
 
-/** The columns of `after` in the schema of an envelope; of a key there are none. */
+/** The columns of a row: those of `after` in the schema of an envelope, in that of a key its own. */
 function readDeclaredTypes(
   schema: JsonObject | null,
 ): ReadonlyMap<string, DeclaredType> | undefined {
-  const row = fieldsOf(schema).find((field) => findMember(field, "field") === "after");
-  if (!row) return undefined;
+  if (schema === null) return undefined;
+  const fields = fieldsOf(schema);
+  const row = fields.find((field) => findMember(field, "field") === "after");
   const types = new Map<string, DeclaredType>();
-  for (const field of fieldsOf(row)) {
+  for (const field of row ? fieldsOf(row) : fields) {
     const column = findMember(field, "field");
     const type = findMember(field, "type");
     const name = findMember(field, "name");
@@ -115,7 +116,7 @@ function readDeclaredTypes(
   return types;
 }
 
-function fieldsOf(schema: JsonObject | null): readonly JsonObject[] {
-  const fields = schema && findMember(schema, "fields");
+function fieldsOf(schema: JsonObject): readonly JsonObject[] {
+  const fields = findMember(schema, "fields");
   return Array.isArray(fields) ? fields.filter(isJsonObject) : [];
 }

@@ -22,7 +22,7 @@ writeFileSync(
   join(project, "use.ts"),
   `import { HudiTable, type Commit } from "hudi-lake";
 import * as ingest from "hudi-lake/ingest";
-await using table = await HudiTable.create("./lake/trips", {
+const table = await HudiTable.create("./lake/trips", {
   name: "trips",
   type: "copy-on-write",
   fields: { id: "string", fare: "double", at: "long" },
@@ -32,6 +32,7 @@ await using table = await HudiTable.create("./lake/trips", {
 const commit: Commit = await table.upsert([{ id: "t1", fare: 12.5, at: 1n }]);
 const rows = await table.read({ where: { fare: { gte: 10 } } }).toArray();
 if (commit.inserted !== 1 || rows[0]?.id !== "t1") throw new Error("the package does not work");
+await table.close();
 if (Object.keys(ingest).length === 0) throw new Error("hudi-lake/ingest exports nothing");
 `,
 );
