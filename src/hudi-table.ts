@@ -268,9 +268,14 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
   }
 
   /** Ends worker threads and connections; a storage that was passed in stays open. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     await this.#runner.close();
     if (this.#ownsStorage) await this.#context.storage.close();
+  }
+
+  /** The same as `close`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }
 
