@@ -34,7 +34,6 @@ const IMPORTERS: Readonly<Record<string, RegExp>> = {
   avsc: /^format\/avro-/,
   "p-limit": /^(runtime\/concurrency|storage\/)/,
   commander: /^cli\//,
-  "cli-table3": /^cli\//,
 };
 const AMBIENT =
   /\b(Date\.now|new Date\(\)|Math\.random|randomUUID|setTimeout|setInterval|performance\.now)\b/;

@@ -23,6 +23,8 @@ export async function* readArrowBatches(source: ArrowBytes): AsyncGenerator<Reco
       ? RecordBatchReader.from(file)
       : RecordBatchReader.from(source.chunks()));
     await reader.open();
+    // An input without any bytes opens as a stream that has ended.
+    if (!reader.schema) throw new Error("it holds no schema");
     yield* reader;
   } finally {
     await file?.close();

@@ -11,8 +11,21 @@ const INT32_MAX = 0x7fff_ffff;
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
+const MAX_KNOWN_DAYS = 4096;
+const knownDays = new Map<number, string>();
+
 /** `yyyy-MM-dd` of days since 1970-01-01; years outside 0 to 9999 have a sign and six digits. */
 export function formatDate(days: number): string {
+  const known = knownDays.get(days);
+  if (known !== undefined) return known;
+  const text = formatNewDate(days);
+  // Rows share few days, and a day takes long to spell.
+  if (knownDays.size >= MAX_KNOWN_DAYS) knownDays.clear();
+  knownDays.set(days, text);
+  return text;
+}
+
+function formatNewDate(days: number): string {
   const cycle = Math.floor(days / CYCLE_DAYS);
   const date = new Date((days - cycle * CYCLE_DAYS) * DAY_MS);
   const year = date.getUTCFullYear() + cycle * CYCLE_YEARS;

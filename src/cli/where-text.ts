@@ -62,13 +62,11 @@ const SWAPPED: Record<CompareOperator, CompareOperator> = {
 const MAX_DEPTH = 200;
 
 class WhereParser {
-  readonly #text: string;
   readonly #tokens: readonly WhereToken[];
   #next = 0;
   #depth = 0;
 
   constructor(text: string) {
-    this.#text = text;
     this.#tokens = tokenizeWhere(text);
   }
 
@@ -97,7 +95,7 @@ class WhereParser {
 
   #unexpected(expected: string): Error {
     const { at, source } = this.#token;
-    return whereError(this.#text, at, `found ${quoteSource(source)}`, expected);
+    return whereError(at, `found ${quoteSource(source)}`, expected);
   }
 
   #parseChain(word: "or" | "and"): WhereExpression {
@@ -115,7 +113,7 @@ class WhereParser {
     if (!isNot && !isGroup) return this.#parseTest();
     this.#depth += 1;
     if (this.#depth > MAX_DEPTH) {
-      throw whereError(this.#text, at, `found more than ${MAX_DEPTH} levels of nesting`, "fewer");
+      throw whereError(at, `found more than ${MAX_DEPTH} levels of nesting`, "fewer");
     }
     const part = isNot ? this.#parseNot() : this.#parseChain("or");
     if (isGroup && !this.#takeIf("symbol", ")")) throw this.#unexpected("and, or, or )");

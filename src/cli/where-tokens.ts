@@ -36,16 +36,11 @@ export function tokenizeWhere(text: string): WhereToken[] {
     TOKEN.lastIndex = at;
     const match = TOKEN.exec(text);
     if (!match) break;
-    const token = toToken(match, text);
+    const token = toToken(match);
     const last = tokens.at(-1);
     if (last?.kind === "number" && match.index + match[0].length - token.source.length === at) {
-      if (token.kind === "word" || token.kind === "number") {
-        throw whereError(
-          text,
-          last.at,
-          `found ${quoteSource(last.source + token.source)}`,
-          "a number",
-        );
+      if (token.kind !== "symbol" && token.kind !== "text") {
+        throw whereError(last.at, `found ${quoteSource(last.source + token.source)}`, "a number");
       }
     }
     tokens.push(token);
@@ -57,7 +52,7 @@ export function tokenizeWhere(text: string): WhereToken[] {
   return tokens;
 }
 
-function toToken(match: RegExpExecArray, text: string): WhereToken {
+function toToken(match: RegExpExecArray): WhereToken {
   const groups = match.groups as Partial<
     Record<"word" | "number" | "text" | "name" | "symbol", string>
   >;
@@ -73,7 +68,7 @@ function toToken(match: RegExpExecArray, text: string): WhereToken {
   if (groups.text !== undefined) return { ...base, kind: "text", value: unquote(groups.text) };
   if (groups.symbol !== undefined) return { ...base, kind: "symbol", value: groups.symbol };
   const name = unquote(groups.name as string);
-  if (name === "") throw whereError(text, base.at, 'found ""', "a column name");
+  if (name === "") throw whereError(base.at, 'found ""', "a column name");
   return { ...base, kind: "name", value: name };
 }
 
@@ -85,13 +80,13 @@ function unquote(quoted: string): string {
 function unknownCharacter(text: string, at: number): UsageError {
   const char = String.fromCodePoint(text.codePointAt(at) as number);
   if ("'\"`".includes(char)) {
-    return whereError(text, at, `found ${char} that is not closed`, `another ${char} behind it`);
+    return whereError(at, `found ${char} that is not closed`, `another ${char} behind it`);
   }
-  return whereError(text, at, `found ${quoteSource(char)}`, "a column, a literal or an operator");
+  return whereError(at, `found ${quoteSource(char)}`, "a column, a literal or an operator");
 }
 
 /** The error of a filter; people count characters from 1. */
-export function whereError(text: string, at: number, found: string, expected: string): UsageError {
+export function whereError(at: number, found: string, expected: string): UsageError {
   return new UsageError(
     `cannot understand --where at character ${at + 1}: ${found}, expected ${expected}`,
   );

@@ -43,11 +43,21 @@ export async function* readParquet(
       }
     }
   } catch (error) {
-    throw inputError(error, source.name);
+    throw explainDamage(inputError(error, source.name), source.name);
   } finally {
     await file?.close();
     await spool?.remove();
   }
+}
+
+/** What the reader advises is meant for files of a table, not for one that comes in. */
+function explainDamage(error: unknown, name: string): unknown {
+  if (!isHudiError(error, "CORRUPT")) return error;
+  const [found = ""] = error.message.split("; ");
+  return new HudiError("CORRUPT", `${found}; check the input ${name}`, {
+    path: name,
+    cause: error,
+  });
 }
 
 function createRangeReader(

@@ -121,7 +121,14 @@ function needsDigits(field: Field, value: unknown): value is number {
 function parseDigits(text: string): InputRow {
   const keepDigits = (_key: string, value: unknown, context: { source?: string }): unknown =>
     typeof value === "number" ? context.source : value;
-  return JSON.parse(text, keepDigits as (key: string, value: unknown) => unknown) as InputRow;
+  try {
+    return JSON.parse(text, keepDigits as (key: string, value: unknown) => unknown) as InputRow;
+  } catch (cause) {
+    // Only a deep nest stops a text that was parsed before.
+    throw new HudiError("INVALID", "found values nested too deep, expected one row a line", {
+      cause,
+    });
+  }
 }
 
 /** The exact value of digits: a bigint for a long, a text for a decimal. */

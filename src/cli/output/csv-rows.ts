@@ -21,8 +21,10 @@ export class CsvWriter implements RowWriter {
     this.#writeHeader();
     const { fields } = batch.schema;
     const formatters = batch.columns.map((column, index) => {
-      const text = createTextFormatter(fields[index] as Field, column);
-      return (row: number): string => (isPresent(column, row) ? quoteField(text(row)) : "");
+      const field = fields[index] as Field;
+      const text = createTextFormatter(field, column);
+      const quote = field.type.kind === "string" ? quoteField : (bare: string): string => bare;
+      return (row: number): string => (isPresent(column, row) ? quote(text(row)) : "");
     });
     for (let row = 0; row < batch.rowCount; row += 1) {
       let line = "";

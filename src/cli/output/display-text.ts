@@ -31,6 +31,19 @@ export function displayWidth(text: string): number {
   return width;
 }
 
+/** The text, or as much of its beginning as fits before an ellipsis. */
+export function cutToWidth(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text;
+  let kept = "";
+  let used = 1;
+  for (const char of text) {
+    used += displayWidth(char);
+    if (used > width) break;
+    kept += char;
+  }
+  return `${kept}…`;
+}
+
 const counts = new Intl.NumberFormat("en-US");
 
 /** A count with its thousands apart. */

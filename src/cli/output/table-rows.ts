@@ -6,6 +6,7 @@ import { createTextFormatter } from "../row-text.ts";
 import type { ByteOutput } from "./byte-output.ts";
 import type { RowWriter } from "./row-writer.ts";
 import {
+  describeHidden,
   formatCell,
   layoutTable,
   renderTable,
@@ -34,13 +35,12 @@ export class TableWriter implements RowWriter {
     this.#columns = schema.fields.map(({ name, type }) => ({
       name,
       align: RIGHT_KINDS.has(type.kind) ? "right" : "left",
+      isCut: type.kind === "string",
     }));
   }
 
   get note(): string | undefined {
-    const hidden = this.#layout?.hidden ?? [];
-    if (hidden.length === 0) return undefined;
-    return `not shown for want of room: ${hidden.join(", ")}`;
+    return this.#layout && describeHidden(this.#layout);
   }
 
   async write(batch: ColumnBatch): Promise<void> {

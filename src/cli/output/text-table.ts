@@ -1,11 +1,12 @@
 // Aligned columns of text without frames, fitted to the width of a terminal.
-import Table from "cli-table3";
-import { displayWidth, escapeControls } from "./display-text.ts";
+import { cutToWidth, displayWidth, escapeControls } from "./display-text.ts";
 
 /** One column of a table. */
 export interface TableColumn {
   readonly name: string;
   readonly align: "left" | "right";
+  /** Cut where room is short: for text of any length. A number or an instant is shown whole. */
+  readonly isCut?: boolean;
 }
 
 /** Columns with the width that each takes on a terminal. */
@@ -35,27 +36,22 @@ export function layoutTable(
     rows.reduce((most, row) => Math.max(most, displayWidth(row[index] ?? "")), displayWidth(name)),
   );
   if (width === undefined) return { columns, widths: natural, hidden: [] };
-  const least = natural.map((wide) => Math.min(wide, LEAST_WIDTH));
+  const widthsUnder = (cap: number): number[] =>
+    natural.map((wide, index) => (columns[index]?.isCut ? Math.min(wide, cap) : wide));
+  const least = widthsUnder(LEAST_WIDTH);
   let count = 1;
   while (count < columns.length && totalWidth(least.slice(0, count + 1)) <= width) count += 1;
-  const cap = findCap(natural.slice(0, count), width);
+  let cap = Math.max(LEAST_WIDTH, ...natural.slice(0, count));
+  while (cap > LEAST_WIDTH && totalWidth(widthsUnder(cap).slice(0, count)) > width) cap -= 1;
   return {
     columns: columns.slice(0, count),
-    widths: natural.slice(0, count).map((wide) => Math.min(wide, cap)),
+    widths: widthsUnder(cap).slice(0, count),
     hidden: columns.slice(count).map(({ name }) => name),
   };
 }
 
 function totalWidth(widths: readonly number[]): number {
   return widths.reduce((sum, wide) => sum + wide, GAP.length * (widths.length - 1));
-}
-
-/** The greatest width to which columns may grow so that all of them fit. */
-function findCap(natural: readonly number[], width: number): number {
-  let cap = Math.max(...natural);
-  const isTooWide = (): boolean => totalWidth(natural.map((wide) => Math.min(wide, cap))) > width;
-  while (cap > LEAST_WIDTH && isTooWide()) cap -= 1;
-  return Math.min(cap, width);
 }
 
 /** The lines of a table, with its header unless it was printed before. */
@@ -65,43 +61,39 @@ export function renderTable(
   options: { readonly header: boolean } = { header: true },
 ): string {
   const { columns, widths } = layout;
-  const table = new Table({
-    ...(options.header ? { head: columns.map(({ name }) => name) } : {}),
-    colWidths: [...widths],
-    colAligns: columns.map(({ align }) => align),
-    chars: FRAMELESS,
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 0, compact: true },
-  });
-  for (const row of rows) table.push(columns.map((_, index) => row[index] ?? ""));
-  if (rows.length === 0 && !options.header) return "";
-  const lines = table.toString().split("\n");
-  return lines.map((line) => `${line.trimEnd()}\n`).join("");
+  const head = [columns.map(({ name }) => name), widths.map((wide) => RULE.repeat(wide))];
+  let text = "";
+  for (const row of options.header ? [...head, ...rows] : rows) text += renderLine(layout, row);
+  return text;
 }
 
-const FRAMELESS = {
-  top: "",
-  "top-mid": "",
-  "top-left": "",
-  "top-right": "",
-  bottom: "",
-  "bottom-mid": "",
-  "bottom-left": "",
-  "bottom-right": "",
-  left: "",
-  "left-mid": "",
-  mid: "─",
-  "mid-mid": GAP,
-  right: "",
-  "right-mid": "",
-  middle: GAP,
-};
+const RULE = "─";
 
-/** A whole table at once, fitted to the width. */
+function renderLine({ columns, widths }: TableLayout, row: readonly string[]): string {
+  let line = "";
+  for (let index = 0; index < columns.length; index += 1) {
+    const width = widths[index] as number;
+    const cell = cutToWidth(row[index] ?? "", width);
+    const space = " ".repeat(width - displayWidth(cell));
+    if (index > 0) line += GAP;
+    line += columns[index]?.align === "right" ? space + cell : cell + space;
+  }
+  return `${line.trimEnd()}\n`;
+}
+
+/** A whole table at once, fitted to the width; what it leaves out is said behind it. */
 export function formatTable(
   columns: readonly TableColumn[],
   rows: readonly (readonly string[])[],
   width: number | undefined,
 ): string {
   const cells = rows.map((row) => row.map(formatCell));
-  return renderTable(layoutTable(columns, cells, width), cells);
+  const layout = layoutTable(columns, cells, width);
+  const note = describeHidden(layout);
+  return `${renderTable(layout, cells)}${note === undefined ? "" : `(${note})\n`}`;
+}
+
+/** Which columns are not shown, or undefined when all are. */
+export function describeHidden({ hidden }: TableLayout): string | undefined {
+  return hidden.length === 0 ? undefined : `no room for ${hidden.join(", ")}`;
 }

@@ -1,0 +1,120 @@
+// `lake create`: an empty table.
+import { basename } from "node:path";
+import { type Command, Option } from "commander";
+import type { Fields, TableDefinition } from "../../layout/table-definition.ts";
+import { addCommonFlags, type CommonFlags, parseNames } from "../flags.ts";
+import type { LakeIo } from "../lake-io.ts";
+import { storageSettings } from "../open-table.ts";
+import { printResult } from "../print.ts";
+import { loadSchemaFile } from "../schema-file.ts";
+import { UsageError } from "../usage-error.ts";
+
+interface CreateFlags extends CommonFlags {
+  readonly name?: string;
+  readonly schema: string;
+  readonly type: "cow" | "mor";
+  readonly recordKey: readonly string[];
+  readonly partitionBy?: readonly string[];
+  readonly orderingField?: string;
+  readonly index: "bloom" | "simple";
+  readonly hiveStyle?: true;
+  readonly urlEncode?: true;
+  readonly timeZone: "utc" | "local";
+}
+
+/** Declares the command. */
+export function addCreateCommand(lake: Command, io: LakeIo): void {
+  const command = lake
+    .command("create")
+    .summary("make an empty table")
+    .description("Makes an empty table of version 6, which Spark, Athena, PrestoDB and Trino read.")
+    .argument("<table>", "a path, file:// or s3://bucket/prefix")
+    .requiredOption("--schema <file>", "columns: a .json field list or an Avro .avsc")
+    .requiredOption("--record-key <column>", "what tells rows apart", parseNames)
+    .option("--name <name>", "name of the table; default: the last part of its location")
+    .addOption(
+      new Option("--type <type>", "copy on write or merge on read")
+        .choices(["cow", "mor"])
+        .default("cow"),
+    )
+    .option("--partition-by <column>", "one folder for each value", parseNames)
+    .option("--ordering-field <column>", "of two versions of a row the greater value wins")
+    .addOption(
+      new Option("--index <kind>", "how rows are found by key")
+        .choices(["bloom", "simple"])
+        .default("bloom"),
+    )
+    .option("--hive-style", "folders named column=value")
+    .option("--url-encode", "percent-encode partition values, which allows / in them")
+    .addOption(
+      new Option("--time-zone <zone>", "zone of the instants")
+        .choices(["utc", "local"])
+        .default("utc"),
+    );
+  addCommonFlags(command);
+  command.addHelpText("after", HELP);
+  command.action((table: string, flags: CreateFlags) => runCreate(io, table, flags));
+}
+
+const HELP = `
+A field list names the columns in order; ? allows null. The types are string,
+boolean, int, long, double, date, timestamp-micros and decimal(p,s).
+
+Example:
+  echo '{"id": "long", "city": "string", "fare": "decimal(10,2)?"}' > trips.json
+  lake create trips --schema trips.json --record-key id --partition-by city`;
+
+async function runCreate(io: LakeIo, location: string, flags: CreateFlags): Promise<void> {
+  const { signal, runtime } = io;
+  const fields = await loadSchemaFile(flags.schema);
+  const definition = createDefinition(location, flags, fields);
+  const { HudiTable } = await import("../../hudi-table.ts");
+  const storage = storageSettings(flags);
+  const table = await HudiTable.create(location, definition, { signal, runtime, storage });
+  try {
+    const { name, recordKey, partitionBy, orderingField } = definition;
+    const parts = [
+      `key ${recordKey}`,
+      partitionBy === undefined ? "no partitions" : `partitions by ${partitionBy}`,
+      ...(orderingField === undefined ? [] : [`ordering field ${orderingField}`]),
+      `${flags.index} index`,
+    ];
+    const document = { table: table.location, version: table.config.version, ...definition };
+    const text = `created ${name} at ${table.location}: copy-on-write, ${parts.join(", ")}\n`;
+    await printResult(io, flags.json, document, text);
+  } finally {
+    await table[Symbol.asyncDispose]();
+  }
+}
+
+function createDefinition(location: string, flags: CreateFlags, fields: Fields): TableDefinition {
+  return {
+    name: flags.name ?? nameOf(location),
+    // The library says which types there are.
+    type: (flags.type === "cow" ? "copy-on-write" : "merge-on-read") as "copy-on-write",
+    fields,
+    recordKey: requireOne(flags.recordKey, "--record-key"),
+    partitionBy: flags.partitionBy && requireOne(flags.partitionBy, "--partition-by"),
+    orderingField: flags.orderingField,
+    index: { kind: flags.index },
+    hiveStyle: flags.hiveStyle ?? false,
+    urlEncode: flags.urlEncode ?? false,
+    timelineZone: flags.timeZone === "local" ? "LOCAL" : "UTC",
+  };
+}
+
+function requireOne(names: readonly string[], flag: string): string {
+  const [name] = names;
+  if (names.length === 1 && name !== undefined) return name;
+  throw new UsageError(
+    `cannot use ${flag} ${names.join(",")}: found ${names.length} columns, expected one`,
+  );
+}
+
+function nameOf(location: string): string {
+  const name = basename(location.replace(/\/+$/, ""));
+  if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return name;
+  throw new UsageError(
+    `cannot name the table after ${JSON.stringify(name)}: say its name with --name`,
+  );
+}
