@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { HudiError } from "../errors.ts";
 import { decodeFailure, type RemoteFailure } from "../storage/remote-protocol.ts";
-import type { Storage } from "../storage/storage.ts";
+import { type Storage, StorageError } from "../storage/storage.ts";
 import { describeStorage, serveStorage } from "../storage/storage-server.ts";
 import { type FileGroupResults, type FileGroupTask, taskTransfers } from "./file-group-task.ts";
 
@@ -36,9 +36,13 @@ export function createWorkerPool(storage: Storage, entry: URL, count: number): W
   const idle: PoolWorker[] = [];
   const all = new Set<PoolWorker>();
   const waiting: ((worker: PoolWorker) => void)[] = [];
+  let isClosed = false;
   const take = (): Promise<PoolWorker> | PoolWorker => {
-    const free = idle.pop();
-    if (free) return free;
+    if (isClosed) throw new HudiError("INVALID", "cannot start a task: the table was closed");
+    for (let free = idle.pop(); free; free = idle.pop()) {
+      if (!free.isDead) return free;
+      all.delete(free);
+    }
     if (all.size < count) {
       const worker = new PoolWorker(storage, entry);
       all.add(worker);
@@ -50,7 +54,7 @@ export function createWorkerPool(storage: Storage, entry: URL, count: number): W
     if (worker.isDead) {
       all.delete(worker);
       const next = waiting.shift();
-      if (next) void Promise.resolve(take()).then(next);
+      if (next) next(isClosed ? worker : (take() as PoolWorker));
       return;
     }
     const next = waiting.shift();
@@ -68,6 +72,7 @@ export function createWorkerPool(storage: Storage, entry: URL, count: number): W
       }
     },
     async close() {
+      isClosed = true;
       await Promise.all([...all].map((worker) => worker.close()));
       all.clear();
       idle.length = 0;
@@ -99,6 +104,7 @@ class PoolWorker {
     task: T,
     signal: AbortSignal | undefined,
   ): Promise<FileGroupResults[T["kind"]]> {
+    if (this.isDead) throw deadWorker(new Error("the table was closed"));
     this.#lastId += 1;
     const id = this.#lastId;
     const onAbort = (): void =>
@@ -135,11 +141,12 @@ class PoolWorker {
   #die(cause: unknown): void {
     if (!this.isDead) this.#stopServing();
     this.isDead = true;
-    // What the thread had written is not known, so the failure is no ordinary one.
-    this.#pending?.reject(
-      new HudiError("UNAVAILABLE", `cannot finish a task: ${(cause as Error).message}; retry`, {
-        cause,
-      }),
-    );
+    this.#pending?.reject(deadWorker(cause));
   }
+}
+
+/** What the thread had under way in the storage is not known. */
+function deadWorker(cause: unknown): StorageError {
+  const { message } = cause as Error;
+  return new StorageError("unknown", `cannot finish a task: ${message}; retry`, { cause });
 }

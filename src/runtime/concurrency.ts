@@ -1,10 +1,12 @@
 // Bounded parallel work, and giving the event loop back to the host.
 import { setImmediate as nextTurn } from "node:timers/promises";
 import pLimit from "p-limit";
+import { HudiError } from "../errors.ts";
 
 /**
  * Runs `work` over `items`, at most `limit` at a time, and returns the results in order. The first
- * failure stops items that have not begun; it is thrown after the running ones have ended.
+ * failure stops items that have not begun; after the running ones have ended one failure is thrown,
+ * preferably one whose outcome is open.
  */
 export async function mapConcurrently<T, R>(
   items: Iterable<T>,
@@ -28,9 +30,19 @@ export async function mapConcurrently<T, R>(
       }),
     ),
   );
-  const failure = results.find((r) => r.status === "rejected" && !(r.reason instanceof Skipped));
-  if (failure?.status === "rejected") throw failure.reason;
+  const failures = results
+    .filter((result) => result.status === "rejected")
+    .map((result) => result.reason as unknown)
+    .filter((reason) => !(reason instanceof Skipped));
+  // A failure that leaves open what happened must not hide behind one that is certain, because the
+  // caller cleans up after the certain ones.
+  if (failures.length > 0) throw failures.find(isOpen) ?? failures[0];
   return results.map((result) => (result as PromiseFulfilledResult<R>).value);
+}
+
+function isOpen(reason: unknown): boolean {
+  if (!(reason instanceof HudiError)) return true;
+  return (reason as { storageOutcome?: unknown }).storageOutcome === "unknown";
 }
 
 class Skipped extends Error {}

@@ -15,8 +15,8 @@ export function withReadCache(storage: Storage): Storage {
   const kept = new Map<string, Uint8Array>();
   let keptBytes = 0;
   const keep = (key: string, bytes: Uint8Array): void => {
+    keptBytes += bytes.length - (kept.get(key)?.length ?? 0);
     kept.set(key, bytes);
-    keptBytes += bytes.length;
     for (const [oldest, old] of kept) {
       if (keptBytes <= MAX_BYTES) break;
       kept.delete(oldest);
