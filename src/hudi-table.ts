@@ -29,7 +29,13 @@ import { createTable, loadTableConfig } from "./timeline/table-properties.ts";
 import { switchMetadataTableOff } from "./write/metadata-table-drop.ts";
 import { rollbackInstant } from "./write/rollback.ts";
 import type { Change, Source } from "./write/row-source.ts";
-import { applyChanges, deleteRows, type WriteOptions, writeRows } from "./write/table-writer.ts";
+import {
+  applyChanges,
+  deleteRows,
+  requireWritable,
+  type WriteOptions,
+  writeRows,
+} from "./write/table-writer.ts";
 import type { Commit, WriteEnvironment } from "./write/write-operation.ts";
 import { DEFAULT_WRITE_SETTINGS, type WriteSettings } from "./write/write-settings.ts";
 
@@ -135,7 +141,7 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
       // Other versions are only read, so that nothing of theirs gets stale.
       const opened =
         options.metadataTable === "drop" && config.version === 6
-          ? await switchMetadataTableOff(context, settings.lease, options.signal)
+          ? await switchMetadataTableOff(context, settings, options.signal)
           : context;
       return new HudiTable<Row>(opened, options, given === undefined);
     } catch (error) {
@@ -261,8 +267,12 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
     return view.slices;
   }
 
-  /** Undoes a pending write, or the newest completed commit. */
-  rollback(instant: string, options: Abortable = {}): Promise<void> {
+  /**
+   * Undoes a pending write, or the newest completed commit. Refused, as writing is, where this
+   * library cannot keep the table whole.
+   */
+  async rollback(instant: string, options: Abortable = {}): Promise<void> {
+    requireWritable(this.#environment);
     const { settings, context } = this.#environment;
     return rollbackInstant(context, instant, settings, options.signal);
   }

@@ -4,26 +4,32 @@ import { HudiError } from "../errors.ts";
 import { loadActiveTimeline } from "../timeline/active-timeline.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import { dropMetadataTable, loadTableConfig } from "../timeline/table-properties.ts";
-import { acquireLease, type LeaseSettings } from "./write-lock.ts";
+import { findExpiredWrites } from "./heartbeat.ts";
+import { acquireLease } from "./write-lock.ts";
+import type { WriteSettings } from "./write-settings.ts";
 
 /** Removes property and folder of the metadata table under the lease; the context without it. */
 export async function switchMetadataTableOff(
   context: TableContext,
-  settings: LeaseSettings,
+  settings: Pick<WriteSettings, "lease" | "heartbeat">,
   signal?: AbortSignal,
 ): Promise<TableContext> {
   const { storage, runtime } = context;
   if (context.config.metadataPartitions.length === 0) return context;
-  const lease = await acquireLease(context, settings, signal);
+  const lease = await acquireLease(context, settings.lease, signal);
   try {
     const config = await loadTableConfig(storage, signal);
-    // A pending write of another engine relies on the metadata table that it began with.
+    // A living write of another engine relies on the metadata table that it began with. A dead one
+    // is rolled back by the next write, which then finds a table without it.
     const timeline = await loadActiveTimeline({ ...context, config }, signal);
-    const pending = timeline.pendingWrites()[0];
+    const expired = await findExpiredWrites(context, timeline, settings.heartbeat, undefined, signal);
+    const pending = timeline
+      .pendingWrites()
+      .find((write) => !expired.some((dead) => dead.time === write.time));
     if (pending) {
       throw new HudiError(
         "CONFLICT",
-        `cannot drop the metadata table: ${pending.action} ${pending.time} is ${pending.state}; end or roll back that write first`,
+        `cannot drop the metadata table: ${pending.action} ${pending.time} is ${pending.state}; wait until that write has ended, or its heartbeat has expired`,
         { instant: pending.time },
       );
     }
