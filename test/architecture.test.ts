@@ -27,8 +27,6 @@ const APART: readonly (readonly [string, string])[] = [
 /** The files that may import a foreign library. */
 const IMPORTERS: Readonly<Record<string, RegExp>> = {
   "parquet-wasm": /^format\/parquet-/,
-  "hyparquet-writer": /^format\/parquet-/,
-  hyparquet: /^format\/parquet-/,
   "apache-arrow": /^(format\/arrow-|read\/scan|write\/row-source|cli\/)/,
   "@aws-sdk/client-s3": /^storage\/s3-/,
   avsc: /^format\/avro-/,

@@ -23,6 +23,7 @@ import {
   FOOTER_AVRO_SCHEMA,
   FOOTER_BLOOM,
   FOOTER_BLOOM_TYPE,
+  FOOTER_CALENDAR,
   FOOTER_MAX_KEY,
   FOOTER_MIN_KEY,
   findBloomFilter,
@@ -273,7 +274,11 @@ class OutputFile {
   }
 
   async close(index: KeyIndex): Promise<ParquetFileSummary> {
-    const footer = new Map([[FOOTER_AVRO_SCHEMA, this.#avroSchema], ...index.footer()]);
+    const footer = new Map([
+      [FOOTER_AVRO_SCHEMA, this.#avroSchema],
+      FOOTER_CALENDAR,
+      ...index.footer(),
+    ]);
     const summary = await this.#writer.close(footer);
     await this.#upload.close();
     return summary;

@@ -21,6 +21,11 @@ export const FOOTER_MIN_KEY = "hoodie_min_record_key";
 export const FOOTER_MAX_KEY = "hoodie_max_record_key";
 export const FOOTER_BLOOM = "org.apache.hudi.bloomfilter";
 export const FOOTER_BLOOM_TYPE = "hoodie_bloom_filter_type_code";
+/**
+ * Tells Spark that dates and times follow the proleptic Gregorian calendar, as they do from its
+ * version 3 on; without it Spark refuses the old ones. Decision: spec/decisions/0011.
+ */
+export const FOOTER_CALENDAR: readonly [string, string] = ["org.apache.spark.version", "3.5.0"];
 export const FOOTER_AVRO_SCHEMA = "parquet.avro.schema";
 
 /** What names a base file to a task: plain data. */

@@ -1,6 +1,7 @@
 // TableSchema to Avro record JSON and back, as commits and `hoodie.properties` carry it.
 // Rules: spec/format/schema.md.
 import { HudiError } from "../errors.ts";
+import { parseBoundedJson } from "./bounded-json.ts";
 import {
   type ColumnType,
   createDecimalType,
@@ -75,23 +76,41 @@ export function parseAvroSchema(text: string): TableSchema {
   if (record?.type !== "record" || !Array.isArray(record.fields)) {
     throw new HudiError("CORRUPT", "cannot read Avro schema: found no record with fields");
   }
-  const fields: Field[] = [];
+  const columns: { readonly name: string; readonly type: Json; readonly id: number | undefined }[] =
+    [];
+  const names = new Set<string>();
   const taken = new Set<number>();
   for (const entry of record.fields as readonly Json[]) {
     const field = asObject(entry);
     if (typeof field?.name !== "string" || field.type === undefined) {
       throw new HudiError("CORRUPT", "cannot read Avro schema: found a field without name or type");
     }
-    if (META_COLUMNS.includes(field.name) || field.name === "_hoodie_operation") continue;
-    const stated = field["field-id"];
-    const id =
-      typeof stated === "number" && Number.isInteger(stated) && !taken.has(stated)
-        ? stated
-        : freeId(taken, fields.length);
-    taken.add(id);
-    fields.push({ id, name: field.name, ...parseAvroType(field.name, field.type) });
+    const { name, type } = field;
+    if (META_COLUMNS.includes(name) || name === "_hoodie_operation") continue;
+    if (names.has(name)) {
+      throw new HudiError("CORRUPT", `cannot read Avro schema: found column ${name} twice`);
+    }
+    names.add(name);
+    const id = findFieldId(field["field-id"], taken);
+    if (id !== undefined) taken.add(id);
+    columns.push({ name, type, id });
   }
+  const fields = columns.map(({ name, type, id }, index): Field => {
+    const own = id ?? freeId(taken, index);
+    taken.add(own);
+    return { id: own, name, ...parseAvroType(name, type) };
+  });
   return { name: typeof record.name === "string" ? record.name : "record", fields };
+}
+
+/** The id that a field states, unless another field before it states the same. */
+function findFieldId(stated: Json | undefined, taken: ReadonlySet<number>): number | undefined {
+  return typeof stated === "number" &&
+    Number.isSafeInteger(stated) &&
+    stated >= 0 &&
+    !taken.has(stated)
+    ? stated
+    : undefined;
 }
 
 function freeId(taken: ReadonlySet<number>, from: number): number {
@@ -101,11 +120,7 @@ function freeId(taken: ReadonlySet<number>, from: number): number {
 }
 
 function parseJson(text: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch (cause) {
-    throw new HudiError("CORRUPT", "cannot read Avro schema: the text is not JSON", { cause });
-  }
+  return parseBoundedJson(Buffer.from(text, "utf8"), "Avro schema") as Json;
 }
 
 function asObject(json: Json | undefined): { readonly [key: string]: Json } | undefined {
@@ -130,7 +145,7 @@ function parsePresentType(column: string, json: Json): ColumnType {
   const name = outer ? outer.type : json;
   const logical = outer?.logicalType;
   if (logical === "decimal" && (name === "fixed" || name === "bytes")) {
-    return createDecimalType(column, Number(outer?.precision), Number(outer?.scale ?? 0));
+    return parseDecimalType(column, outer?.precision, outer?.scale ?? 0);
   }
   if (name === "int" && logical === "date") return { kind: "date" };
   if (name === "long" && logical === "timestamp-micros") return { kind: "timestamp-micros" };
@@ -139,6 +154,16 @@ function parsePresentType(column: string, json: Json): ColumnType {
     if (name === "long" || name === "double") return { kind: name };
   }
   throw unsupportedType(column, json);
+}
+
+function parseDecimalType(column: string, precision: Json | undefined, scale: Json): ColumnType {
+  try {
+    return createDecimalType(column, Number(precision), Number(scale));
+  } catch (cause) {
+    throw new HudiError("CORRUPT", `cannot read Avro schema: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }
 
 function unsupportedType(column: string, json: Json): HudiError {

@@ -233,9 +233,12 @@ export function requireSoundColumn(field: Field, column: Column): void {
     case "bits":
       if (column.values.length < bitmapBytes(rowCount)) refuse("values are short");
       return;
-    case "fixed":
-      if (column.data.length < rowCount * column.widthBytes) refuse("values are short");
+    case "fixed": {
+      const width = decimalWidthBytes((field.type as { precision: number }).precision);
+      if (column.widthBytes !== width) refuse(`values take ${column.widthBytes} bytes each`);
+      if (column.data.length < rowCount * width) refuse("values are short");
       return;
+    }
     case "bytes": {
       const { offsets, data } = column;
       if (offsets.length < rowCount + 1) refuse("offsets are short");

@@ -142,7 +142,7 @@ class RowGroupWriter implements ParquetWriter {
     const meta: ColumnChunk = {
       physicalType: physicalType as number,
       path: [field.name],
-      codec: this.#codec,
+      codec: chunk.codec,
       encodings: chunk.encodings,
       valueCount: rowCount,
       uncompressedBytes: chunk.uncompressedBytes,

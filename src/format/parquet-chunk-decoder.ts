@@ -132,7 +132,7 @@ export class ChunkDecoder {
     const isOwnCodec = codec === CODEC.none || codec === CODEC.snappy;
     const body = isOwnCodec
       ? spanPages(bytes, dictionary, pages)
-      : [decompressPages(bytes, [...dictionary, ...pages], codec)];
+      : decompressPages(bytes, [...dictionary, ...pages], codec);
     const bodyBytes = body.reduce((sum, part) => sum + part.length, 0);
     const rowCount = pages.reduce((sum, page) => sum + page.valueCount, 0);
     const leaf = storedElement(element);

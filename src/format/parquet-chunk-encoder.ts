@@ -15,6 +15,8 @@ export interface EncodedChunk {
   readonly dictionaryPageOffset?: number | undefined;
   readonly uncompressedBytes: number;
   readonly encodings: readonly number[];
+  /** One of `CODEC`: the one asked for, or none where that saves too little. */
+  readonly codec: number;
 }
 
 /** How a chunk is encoded. */
@@ -34,21 +36,40 @@ export function encodeColumnChunk(
   options: ChunkOptions,
   partBytes: number = PART_BYTES,
 ): EncodedChunk {
-  const isOwnCodec = options.codec === CODEC.none || options.codec === CODEC.snappy;
-  const codec = isOwnCodec ? options.codec : CODEC.none;
   const parts = splitSlices(slices, partBytes);
   // Pages of several dictionaries cannot stand in one chunk; so large a column gains none by it.
   const hasDictionary = options.hasDictionary && parts.length === 1;
-  const chunk = joinChunks(
-    parts.map((part) => encodeThroughWasm(part, { ...options, codec, hasDictionary })),
-  );
-  if (isOwnCodec) return chunk;
-  const pages = walkPages(chunk.bytes, countRows(slices), CODEC.none);
-  return {
-    ...compressPages(chunk.bytes, pages, options.codec),
-    dictionaryPageOffset: chunk.dictionaryPageOffset,
-    encodings: chunk.encodings,
-  };
+  const codec = hasDictionary || shrinks(slices, options) ? options.codec : CODEC.none;
+  return encodeParts(parts, { ...options, codec, hasDictionary });
+}
+
+function encodeParts(parts: readonly ColumnSlice[][], options: ChunkOptions): EncodedChunk {
+  const { codec } = options;
+  const isWasmCodec = codec === CODEC.none || codec === CODEC.snappy;
+  const wasmOptions = isWasmCodec ? options : { ...options, codec: CODEC.none };
+  const chunk = joinChunks(parts.map((part) => encodeThroughWasm(part, wasmOptions)));
+  if (isWasmCodec) return chunk;
+  const pages = walkPages(chunk.bytes, countRows(parts.flat()), CODEC.none);
+  return { ...chunk, codec, ...compressPages(chunk.bytes, pages, codec) };
+}
+
+/** Columns with fewer bytes of values are compressed without a trial. */
+const TRIAL_MIN_BYTES: number = 1024 * 1024;
+const TRIAL_BYTES: number = 128 * 1024;
+/** Saving less than an eighth is not worth the time it takes to write and to read. */
+const WORTHY_RATIO = 0.875;
+
+/** Whether compression is worth it: tried with rows from the middle, where there are many. */
+function shrinks(slices: readonly ColumnSlice[], options: ChunkOptions): boolean {
+  if (options.codec === CODEC.none) return false;
+  const sizes = slices.map(({ column, from, to }) => rowBytes(column, from, to));
+  if (sizes.reduce((sum, size) => sum + size, 0) < TRIAL_MIN_BYTES) return true;
+  const { column, from, to } = slices[sizes.indexOf(Math.max(...sizes))] as ColumnSlice;
+  const middle = (from + to) >> 1;
+  const rows = Math.max(1, countFittingRows(column, middle, to, TRIAL_BYTES));
+  const sample = { column, from: middle, to: middle + rows };
+  const trial = encodeParts([[sample]], { ...options, hasDictionary: false });
+  return trial.bytes.length < trial.uncompressedBytes * WORTHY_RATIO;
 }
 
 function joinChunks(chunks: readonly EncodedChunk[]): EncodedChunk {
@@ -140,6 +161,7 @@ function encodeThroughWasm(slices: readonly ColumnSlice[], options: ChunkOptions
       meta.dictionaryPageOffset === undefined ? undefined : meta.dictionaryPageOffset - start,
     uncompressedBytes: meta.uncompressedBytes,
     encodings: meta.encodings,
+    codec: options.codec,
   };
 }
 

@@ -132,14 +132,14 @@ function levelBytes(page: Page): number {
 type Transform = (body: Uint8Array, page: Page) => Uint8Array;
 
 /**
- * The pages with gzip or zstd undone, one after the other with headers that say so. Throws
+ * The pages with gzip or zstd undone and headers that say so, in pieces that follow each other. Throws
  * `ThriftError` when a page does not unpack to the size that it declares.
  */
 export function decompressPages(
   chunk: Uint8Array,
   pages: readonly Page[],
   codec: number,
-): Uint8Array {
+): Uint8Array[] {
   const unpack = (body: Uint8Array, page: Page): Uint8Array => {
     if (page.v2?.isCompressed === false || body.length === 0) return body;
     const size = page.uncompressedBytes - levelBytes(page);
@@ -151,7 +151,7 @@ export function decompressPages(
     }
     return result;
   };
-  return joinPages(pages.map((page) => rebuildPage(chunk, page, unpack, false)));
+  return pages.flatMap((page) => rebuildPage(chunk, page, unpack, false));
 }
 
 /** Pages that have no compression, compressed with gzip or zstd. */

@@ -67,6 +67,7 @@ export function encodeRepeatedChunk(
     dataPageOffset: dictionary.parts[0].length + dictionary.parts[1].length,
     uncompressedBytes: dictionary.uncompressedBytes + data.uncompressedBytes,
     encodings: [ENCODING.plainDictionary, ENCODING.rle],
+    codec: options.codec,
   };
 }
 

@@ -167,14 +167,21 @@ function boundStrings(column: BytesColumn, slice: ColumnSlice): Bounds {
   const order = new ByteOrder(data);
   let min = first;
   let max = first;
+  let minHead = order.head(offsets[first] as number, offsets[first + 1] as number);
+  let maxHead = minHead;
   for (let row = first + 1; row < slice.to; row += 1) {
-    if (isNull(validity, row)) continue;
     const start = offsets[row] as number;
     const end = offsets[row + 1] as number;
-    if (order.compare(start, end, offsets[max] as number, offsets[max + 1] as number) > 0)
+    const head = order.head(start, end);
+    // Most values lie between the bounds, and their first four bytes tell.
+    if ((head > minHead && head < maxHead) || isNull(validity, row)) continue;
+    if (order.compare(start, end, offsets[max] as number, offsets[max + 1] as number) > 0) {
       max = row;
-    else if (order.compare(start, end, offsets[min] as number, offsets[min + 1] as number) < 0)
+      maxHead = head;
+    } else if (order.compare(start, end, offsets[min] as number, offsets[min + 1] as number) < 0) {
       min = row;
+      minHead = head;
+    }
   }
   const valueAt = (row: number): Uint8Array => data.slice(offsets[row], offsets[row + 1]);
   return { min: valueAt(min), max: valueAt(max) };
@@ -217,6 +224,16 @@ class ByteOrder {
   constructor(data: Uint8Array) {
     this.#data = data;
     this.#view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  }
+
+  /** The first four bytes as a number; a shorter value counts as if zeros followed. */
+  head(start: number, end: number): number {
+    if (end - start >= 4) return this.#view.getUint32(start);
+    let head = 0;
+    for (let index = 0; index < 4; index += 1) {
+      head = head * 256 + (start + index < end ? (this.#data[start + index] as number) : 0);
+    }
+    return head;
   }
 
   compare(aStart: number, aEnd: number, bStart: number, bEnd: number): number {

@@ -2,6 +2,7 @@
 // it panicked or has grown large. Everything that is done with it ends within one call.
 // Rules: spec/format/parquet.md, PQ-11.
 import { createRequire } from "node:module";
+import { HudiError } from "../errors.ts";
 
 /** The library, as its Node build exports it. */
 export type ParquetWasm = typeof import("parquet-wasm");
@@ -51,8 +52,16 @@ function loadInstance(): ParquetWasm {
   // Each instance is a module of its own. It is taken out of the cache at once, so that a thrown
   // away one can be collected.
   const require = createRequire(import.meta.url);
-  const path = require.resolve("parquet-wasm");
-  const loaded = require(path) as ParquetWasm;
-  delete require.cache[path];
-  return loaded;
+  try {
+    const path = require.resolve("parquet-wasm");
+    const loaded = require(path) as ParquetWasm;
+    delete require.cache[path];
+    return loaded;
+  } catch (cause) {
+    throw new HudiError(
+      "UNSUPPORTED",
+      `cannot load parquet-wasm: ${(cause as Error).message}; install it beside the code and leave it out of bundles`,
+      { cause },
+    );
+  }
 }

@@ -20,7 +20,8 @@ export interface ParquetWriterOptions {
   readonly dictionaryColumns: ReadonlySet<string>;
 }
 
-/** Smallest and largest value of a column of the whole file, as stored; absent when all are null. */
+/** Smallest and largest value of a column of the whole file, as stored; absent when all are null
+ * or one is NaN. */
 export interface ColumnStatistics {
   readonly column: string;
   readonly nullCount: number;

@@ -82,7 +82,8 @@ export function parseFieldType(
 
 /** A checked decimal type: 1 to 38 digits, scale at most the precision. */
 export function createDecimalType(column: string, precision: number, scale: number): ColumnType {
-  if (precision < 1 || precision > 38 || scale < 0 || scale > precision) {
+  const isWhole = Number.isInteger(precision) && Number.isInteger(scale);
+  if (!isWhole || precision < 1 || precision > 38 || scale < 0 || scale > precision) {
     throw new HudiError(
       "INVALID",
       `cannot use type decimal(${precision},${scale}) of column ${column}: expected a precision of 1 to 38 and a scale of at most the precision`,

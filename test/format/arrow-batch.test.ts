@@ -415,6 +415,16 @@ describe("from Arrow it refuses (AR-3)", () => {
     expect(refusal(keys, field("c", "string")).message).toContain(
       "found dictionary key 4 in row 0, which has no entry",
     );
+    const entries = arrow.makeData({
+      type: new arrow.Utf8(),
+      length: 2,
+      nullCount: 0,
+      data: new Uint8Array(9),
+      valueOffsets: new Int32Array([0, 5, 2]),
+    });
+    const lying = new arrow.Vector([entries]);
+    const back = rawBatch(type, 1, { data: new Int32Array([0]), dictionary: lying, nullCount: 0 });
+    expect(refusal(back, field("c", "string"))).toMatchObject({ code: "CORRUPT" });
     const batch = arrowBatch(new arrow.Int32(), [1]);
     expect(refusal(batch, field("d", "int")).message).toBe(
       'cannot use batch 3: unknown column "c", expected d',

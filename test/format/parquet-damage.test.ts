@@ -1,11 +1,12 @@
 // Damaged and hostile files: each gives a typed error that names the file, and the next file is read
 // as if nothing had happened.
+import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { HudiError } from "../../src/errors.ts";
 import { CODEC, MAGIC, PAGE, PHYSICAL } from "../../src/format/parquet-codes.ts";
 import { type ColumnChunk, encodeFooter } from "../../src/format/parquet-footer.ts";
-import { encodePageHeader } from "../../src/format/parquet-page.ts";
+import { decompressPages, encodePageHeader, walkPages } from "../../src/format/parquet-page.ts";
 import { openParquetFile } from "../../src/format/parquet-reader.ts";
 import {
   ParquetWasmPanic,
@@ -127,6 +128,7 @@ describe("damaged files (PQ-2)", () => {
         const error = await file.readRowGroup(0, one).catch((caught: unknown) => caught);
         if (!(error instanceof HudiError && error.cause instanceof ParquetWasmPanic)) continue;
         panics += 1;
+        expect(parquetWasmMemoryBytes()).toBe(0);
         expect(error.message).toContain("column l of row group 0 is damaged (the decoder stopped");
         const whole = await openParquetFile(memorySource(bytes));
         expect(contentOf(await whole.readRowGroup(0, one)).l).toEqual(values);
@@ -201,6 +203,21 @@ describe("files that lie about lengths (PQ-3)", () => {
   test("the honest one is read", async () => {
     const file = await openParquetFile(memorySource(craft(honest)));
     expect(contentOf(await file.readRowGroup(0, [field("l", "long")])).l).toEqual([0n, 0n]);
+  });
+
+  test("a Snappy or gzip block of another length than its page is seen before it is decoded", () => {
+    const block = new Uint8Array([16, 15 << 2, ...new Uint8Array(16)]);
+    const snappy = new Uint8Array(Buffer.concat([page(2, 17, block.length), block]));
+    expect(() => walkPages(snappy, 2, CODEC.snappy)).toThrow("claims 17 bytes in 18");
+    const packed = gzipSync(body);
+    const gzip = new Uint8Array(Buffer.concat([page(2, 17, packed.length), packed]));
+    const pages = walkPages(gzip, 2, CODEC.gzip);
+    expect(() => decompressPages(gzip, pages, CODEC.gzip)).toThrow("unpacks to 16 bytes, not 17");
+    // Output beyond the declared size is not even made.
+    const bomb = gzipSync(new Uint8Array(1 << 20));
+    const swollen = new Uint8Array(Buffer.concat([page(2, 17, bomb.length), bomb]));
+    const bombPages = walkPages(swollen, 2, CODEC.gzip);
+    expect(() => decompressPages(swollen, bombPages, CODEC.gzip)).toThrow("a page does not unpack");
   });
 
   test.each<[string, Lie, string]>([

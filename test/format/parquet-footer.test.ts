@@ -81,8 +81,8 @@ describe("Thrift", () => {
     ["a text longer than the bytes", [0x10 | THRIFT.binary, 0xff, 0xff, 0xff, 0xff, 0x7f]],
     ["an integer without end", [0x10 | THRIFT.i64, ...Array<number>(20).fill(0xff)]],
     ["an unknown type", [0x1f, 0]],
-    ["structs without end", Array<number>(100).fill(0x10 | THRIFT.struct)],
-    ["lists without end", [0x10 | THRIFT.list, ...Array<number>(100).fill(0x10 | THRIFT.list)]],
+    ["structs without end", Array<number>(100_000).fill(0x10 | THRIFT.struct)],
+    ["lists without end", [0x10 | THRIFT.list, ...Array<number>(100_000).fill(0x10 | THRIFT.list)]],
   ])("%s is an error", (_, bytes) => {
     expect(() => decodeThriftStruct(new Uint8Array(bytes))).toThrow(ThriftError);
   });

@@ -8,6 +8,7 @@ import { type BasicType, parquetWriteBuffer } from "hyparquet-writer";
 import { describe, expect, test } from "vitest";
 import { type HudiError, isHudiError } from "../../src/errors.ts";
 import type { Column } from "../../src/format/column-batch.ts";
+import { decodeChunkStatistics } from "../../src/format/parquet-bounds.ts";
 import { encodeColumnChunk } from "../../src/format/parquet-chunk-encoder.ts";
 import {
   CODEC,
@@ -17,7 +18,13 @@ import {
   PHYSICAL,
   REPETITION,
 } from "../../src/format/parquet-codes.ts";
-import { encodeFooter, type SchemaElement } from "../../src/format/parquet-footer.ts";
+import { findColumnType } from "../../src/format/parquet-column-type.ts";
+import {
+  type ColumnChunk,
+  encodeFooter,
+  type SchemaElement,
+  type StoredStatistics,
+} from "../../src/format/parquet-footer.ts";
 import { openParquetFile } from "../../src/format/parquet-reader.ts";
 import { runParquetWasm } from "../../src/format/parquet-wasm-instance.ts";
 import type { Field } from "../../src/format/schema.ts";
@@ -38,6 +45,7 @@ function craftFile(
   element: SchemaElement,
   column: Column,
   codec: number = CODEC.snappy,
+  statistics?: StoredStatistics,
 ): Uint8Array {
   const isNullable = element.repetition === REPETITION.optional;
   const slices = [{ column, from: 0, to: column.rowCount }];
@@ -49,6 +57,7 @@ function craftFile(
     codec,
     encodings: chunk.encodings,
     valueCount: column.rowCount,
+    statistics,
     uncompressedBytes: chunk.uncompressedBytes,
     compressedBytes: chunk.bytes.length,
     dataPageOffset: start + chunk.dataPageOffset,
@@ -258,6 +267,81 @@ describe("values in other forms (PQ-6)", () => {
   );
 });
 
+describe("bounds of other writers (PQ-7)", () => {
+  const long = (value: bigint): Uint8Array => new Uint8Array(new BigInt64Array([value]).buffer);
+  const int64 = { name: "c", physicalType: PHYSICAL.int64, repetition: optional };
+
+  async function boundsOf(
+    element: SchemaElement,
+    statistics: StoredStatistics,
+    asked: Field,
+  ): Promise<unknown[]> {
+    const file = await openParquetFile(
+      memorySource(craftFile(element, longs([1n]), CODEC.none, statistics)),
+    );
+    const { min, max, nullCount } = file.rowGroupStatistics(0, asked);
+    return [min, max, nullCount];
+  }
+
+  test("are in the unit and type asked for", async () => {
+    const millis = { ...int64, convertedType: CONVERTED.timestampMillis };
+    const stored = { min: long(-1n), max: long(2n), nullCount: 0 };
+    expect(await boundsOf(millis, stored, field("c", "timestamp-micros"))).toEqual([
+      -1000n,
+      2000n,
+      0,
+    ]);
+    const decimal = { ...int64, convertedType: CONVERTED.decimal, precision: 3, scale: 1 };
+    expect(await boundsOf(decimal, stored, field("c", [3, 1]))).toEqual([
+      new Uint8Array([0xff, 0xff]),
+      new Uint8Array([0, 2]),
+      0,
+    ]);
+  });
+
+  test("of the older kind, or without a stated order, count for signed numbers only", () => {
+    const boundsIn = (
+      element: SchemaElement,
+      stored: StoredStatistics,
+      isOrdered: boolean,
+    ): unknown => {
+      const chunk = {
+        physicalType: element.physicalType,
+        valueCount: 1,
+        statistics: stored,
+      } as ColumnChunk;
+      const type = findColumnType(element);
+      const source = { name: "c", element, leafIndex: 0, type, isNullable: true };
+      return decodeChunkStatistics(chunk, source, field("c", type!.kind as "long"), isOrdered).min;
+    };
+    const text = { name: "c", physicalType: PHYSICAL.byteArray, convertedType: CONVERTED.utf8 };
+    const byte = new Uint8Array([65]);
+    expect(boundsIn(int64, { oldMin: long(3n), oldMax: long(4n) }, true)).toBe(3n);
+    expect(boundsIn(int64, { min: long(3n), max: long(4n) }, false)).toBe(3n);
+    expect(boundsIn(text, { min: byte, max: byte }, true)).toEqual(byte);
+    expect(boundsIn(text, { min: byte, max: byte }, false)).toBeUndefined();
+    expect(boundsIn(text, { oldMin: byte, oldMax: byte }, true)).toBeUndefined();
+  });
+
+  test("that cannot be are none", async () => {
+    const decimal = { ...int64, convertedType: CONVERTED.decimal, precision: 3, scale: 1 };
+    const wide = { min: long(0n), max: long(2n ** 40n), nullCount: 99 };
+    expect(await boundsOf(decimal, wide, field("c", [3, 1]))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    const short = { min: new Uint8Array(3), max: new Uint8Array(8), nullCount: -1 };
+    expect(await boundsOf(int64, short, field("c", "long"))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    const half = { min: long(1n), nullCount: 1 };
+    expect(await boundsOf(int64, half, field("c", "long"))).toEqual([undefined, undefined, 1]);
+  });
+});
+
 describe("files of other writers (PQ-3)", () => {
   const rows = 3000;
   const ids = Array.from({ length: rows }, (_, row) => `id-${row}`);
@@ -362,6 +446,52 @@ describe("files of other writers (PQ-3)", () => {
     await expect(file.readRowGroup(0, [field("id", "string")])).rejects.toThrow(
       /column id .*compression codec 4/,
     );
+  });
+});
+
+describe("a dictionary of one entry (PQ-9)", () => {
+  const value = "7f3c1b2a_0-1-0_20261120072044123.parquet";
+  const names = field("f", "string");
+
+  test.each<[string, Value[]]>([
+    ["in every row", Array<Value>(5000).fill(value)],
+    ["an empty string in every row", Array<Value>(5000).fill("")],
+    [
+      "with nulls between",
+      Array.from({ length: 5000 }, (_, row) => (row % 3 === 0 ? null : value)),
+    ],
+    ["with one null at the end", [...Array<Value>(4999).fill(value), null]],
+  ])("%s, by every writer and codec", async (_, values) => {
+    for (const codec of ["snappy", "zstd", "gzip", "uncompressed"] as const) {
+      const options = { codec, rowGroupRows: 3000, dictionaryColumns: new Set(["f"]) };
+      const { bytes } = await writeFile(
+        { name: "n", fields: [names] },
+        [batchOf([names], [values])],
+        options,
+      );
+      const file = await openParquetFile(memorySource(bytes));
+      const parts = await Promise.all([0, 1].map((index) => file.readRowGroup(index, [names])));
+      expect(parts.flatMap((part) => valuesOf(part.columns[0]!))).toEqual(values);
+    }
+    for (const codec of ["SNAPPY", "UNCOMPRESSED"] as const) {
+      const columnData = [{ name: "f", type: "STRING", data: values, nullable: true } as const];
+      const buffer = parquetWriteBuffer({ columnData: columnData as never, codec, pageSize: 2000 });
+      expect(await readColumn(new Uint8Array(buffer), names)).toEqual(values.slice(0, 1000));
+    }
+  });
+
+  test("whose pages refer to another entry is damaged, not guessed", async () => {
+    const options = { codec: "uncompressed", rowGroupRows: 5000 } as const;
+    const required = field("f", "string", false);
+    const batch = batchOf([required], [Array<Value>(5000).fill(value)]);
+    const { bytes } = await writeFile({ name: "n", fields: [required] }, [batch], options);
+    const file = await openParquetFile(memorySource(bytes));
+    const { end } = file.findChunkRange(0, "f")!;
+    // The last byte of the chunk is the index that its run repeats.
+    const damaged = bytes.slice();
+    expect(damaged[end - 1]).toBe(0);
+    damaged[end - 1] = 1;
+    await expect(readColumn(damaged, required)).rejects.toMatchObject({ code: "CORRUPT" });
   });
 });
 

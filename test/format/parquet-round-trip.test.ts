@@ -6,7 +6,9 @@ import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import fc from "fast-check";
 import { parquetMetadata, parquetRead } from "hyparquet";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fromArrowBatch } from "../../src/format/arrow-batch.ts";
 import { openParquetFile } from "../../src/format/parquet-reader.ts";
+import { runParquetWasm } from "../../src/format/parquet-wasm-instance.ts";
 import type { Field } from "../../src/format/schema.ts";
 import {
   batchOf,
@@ -95,19 +97,35 @@ async function readHyparquet(
   return result;
 }
 
+/** The reader that hudi-rs has, with the whole file to itself. */
+async function readRust(
+  bytes: Uint8Array,
+  fields: readonly Field[],
+): Promise<Record<string, Value[]>> {
+  const { tableFromIPC } = await import("apache-arrow");
+  const stream = runParquetWasm((wasm) => wasm.readParquet(bytes).intoIPCStream());
+  const result: Record<string, Value[]> = Object.fromEntries(fields.map(({ name }) => [name, []]));
+  for (const batch of tableFromIPC(stream).batches) {
+    const content = contentOf(fromArrowBatch(batch, { name: "n", fields }));
+    for (const [name, values] of Object.entries(content)) result[name]!.push(...values);
+  }
+  return result;
+}
+
 async function zlibCompressors(): Promise<Record<string, (bytes: Uint8Array) => Uint8Array>> {
   const { gunzipSync, zstdDecompressSync } = await import("node:zlib");
   return { GZIP: (bytes) => gunzipSync(bytes), ZSTD: (bytes) => zstdDecompressSync(bytes) };
 }
 
 describe("files of the writer", () => {
-  test("hold every value of random batches, for our reader and for hyparquet (PQ-5, PQ-8)", async () => {
+  test("hold every value of random batches, for our reader, hyparquet and the Rust reader (PQ-5, PQ-8)", async () => {
     await fc.assert(
       fc.asyncProperty(sampleArbitrary, async (sample) => {
         const { bytes, summary } = await writeSample(sample);
         const expected = sampleColumns(sample);
         expect(await readOwn(bytes, sample.fields)).toStrictEqual(expected);
         expect(await readHyparquet(bytes, sample.fields)).toStrictEqual(expected);
+        expect(await readRust(bytes, sample.fields)).toStrictEqual(expected);
         expect(summary.rowCount).toBe(Object.values(expected)[0]?.length);
         expect(summary.sizeBytes).toBe(bytes.length);
       }),

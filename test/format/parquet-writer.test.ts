@@ -79,7 +79,7 @@ describe("row groups (PQ-8)", () => {
     expect(parquetWasmMemoryBytes()).toBeLessThan(16 * 1024 * 1024);
   });
 
-  test("of a large column are encoded and decoded in parts, to the same values", () => {
+  test("of a large column are encoded and decoded in parts, to the same values (PQ-10)", () => {
     const numbers = longs(5000) as bigint[];
     const samples: [Parameters<typeof field>[1], Value[]][] = [
       ["string", numbers.map((value) => "x".repeat(Number(value) % 300))],
@@ -205,7 +205,7 @@ describe("the footer", () => {
     expect(summary.sizeBytes).toBe(bytes.length);
   });
 
-  test("of dictionary columns has dictionaries, of others none but for one repeated string", async () => {
+  test("of dictionary columns has dictionaries, of others none but for one repeated string (PQ-9)", async () => {
     const fields = ["file", "city", "id"].map((name) => field(name, "string", true));
     const ids = longs(1000).map((value) => `id ${value}`);
     const columns = [
@@ -225,6 +225,54 @@ describe("the footer", () => {
     ]);
     expect(Number(chunks[0]!.total_compressed_size)).toBeLessThan(100);
   });
+});
+
+test("strings that only look repeated are not taken for it (PQ-9)", async () => {
+  const fields = [field("s", "string", false)];
+  for (const values of [
+    ["aa", "a", "aaa"],
+    ["ab", "ab", "ba"],
+    ["ab", "ab", "aba"],
+    ["", "", "a"],
+  ]) {
+    const { bytes } = await writeFile({ name: "n", fields }, [batchOf(fields, [values])]);
+    const file = await openParquetFile(memorySource(bytes));
+    expect(contentOf(await file.readRowGroup(0, fields)).s).toEqual(values);
+  }
+});
+
+describe("columns that do not shrink (PQ-4)", () => {
+  test.each(["snappy", "zstd", "gzip"] as const)(
+    "are stored as they are, the others with %s",
+    async (codec) => {
+      // 40 characters of 64 kinds hold 30 bytes: only a coder of symbols gains by that.
+      const noise = (seed: number): string => {
+        let state = seed * 2654435761;
+        return Array.from({ length: 40 }, () => {
+          state = (Math.imul(state, 1664525) + 1013904223) | 0;
+          return String.fromCharCode(48 + (state >>> 26));
+        }).join("");
+      };
+      const fields = ["noise", "words"].map((name) => field(name, "string", false));
+      const columns: Value[][] = [
+        longs(40_000).map((value) => noise(Number(value))),
+        longs(40_000).map((value) => `some words that come again ${value}`),
+      ];
+      const { bytes } = await writeFile({ name: "n", fields }, [batchOf(fields, columns)], {
+        codec,
+        rowGroupRows: 40_000,
+      });
+      const metadata = parquetMetadata(bytes.slice().buffer as ArrayBuffer);
+      const codecs = metadata.row_groups[0]!.columns.map((column) => column.meta_data!.codec);
+      expect(codecs).toEqual([
+        codec === "snappy" ? "UNCOMPRESSED" : codec.toUpperCase(),
+        codec.toUpperCase(),
+      ]);
+      const file = await openParquetFile(memorySource(bytes));
+      const read = contentOf(await file.readRowGroup(0, fields));
+      expect(read).toEqual({ noise: columns[0], words: columns[1] });
+    },
+  );
 });
 
 describe("statistics (PQ-7)", () => {
@@ -271,6 +319,22 @@ describe("statistics (PQ-7)", () => {
       [0, least, most],
     ]);
     expect(
+      await statisticsOf("long", [
+        [1n, 9n, 4n],
+        [8n, 3n, 5n],
+      ]),
+    ).toEqual([
+      [0, 1n, 9n],
+      [0, 3n, 8n],
+      [0, 1n, 9n],
+    ]);
+    expect(
+      await statisticsOf("string", [["key 5", "key 30", "key 3", "key 7", "key 70", "key"]]),
+    ).toEqual([
+      [0, text("key"), text("key 70")],
+      [0, text("key"), text("key 70")],
+    ]);
+    expect(
       await statisticsOf("boolean", [
         [false, null],
         [true, true],
@@ -306,6 +370,11 @@ describe("statistics (PQ-7)", () => {
     ]);
   });
 
+  test("of decimals are merged by sign", async () => {
+    const [, , all] = await statisticsOf([5, 2], [[5n], [-5n]]);
+    expect(all).toEqual([0, new Uint8Array([0xff, 0xff, 0xfb]), new Uint8Array([0, 0, 5])]);
+  });
+
   test("of doubles know NaN and both zeros", async () => {
     const chunks = await statisticsOf("double", [
       [0, 1],
@@ -320,6 +389,15 @@ describe("statistics (PQ-7)", () => {
       [1, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY],
       [1, undefined, undefined],
     ]);
+  });
+
+  test("store a least zero as -0 and a greatest one as +0", async () => {
+    const fields = [field("d", "double", false)];
+    const { bytes, summary } = await writeFile({ name: "n", fields }, [batchOf(fields, [[0, 0]])]);
+    expect(summary.columns).toStrictEqual([{ column: "d", nullCount: 0, min: -0, max: 0 }]);
+    const metadata = parquetMetadata(bytes.slice().buffer as ArrayBuffer);
+    const { statistics } = metadata.row_groups[0]!.columns[0]!.meta_data!;
+    expect([statistics?.min_value, statistics?.max_value]).toStrictEqual([-0, 0]);
   });
 
   test("leave out bounds that are too long, but the summary has them", async () => {
