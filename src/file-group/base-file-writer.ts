@@ -1,7 +1,5 @@
 // Writes the next base file of a file group, or the first ones of new file groups.
 // Rules: spec/format/base-file.md and spec/protocol/commit.md, TX-6.
-import type { BloomFilter } from "../format/bloom-filter.ts";
-import { createBloomFilter } from "../format/bloom-filter.ts";
 import {
   type BytesColumn,
   type Column,
@@ -9,7 +7,6 @@ import {
   requireBytesColumn,
 } from "../format/column-batch.ts";
 import { gatherBatch } from "../format/column-gather.ts";
-import { compareBytes, compareBytesRows } from "../format/key-table.ts";
 import { openParquetWriter } from "../format/open-parquet-writer.ts";
 import type { ParquetFileReader } from "../format/parquet-reader.ts";
 import type { ParquetCodec, ParquetFileSummary, ParquetWriter } from "../format/parquet-writer.ts";
@@ -21,13 +18,7 @@ import {
   BATCH_ROWS,
   type BaseFileRef,
   FOOTER_AVRO_SCHEMA,
-  FOOTER_BLOOM,
-  FOOTER_BLOOM_TYPE,
   FOOTER_CALENDAR,
-  FOOTER_MAX_KEY,
-  FOOTER_MIN_KEY,
-  findBloomFilter,
-  findKeyRange,
   openBaseFile,
 } from "./base-file.ts";
 import {
@@ -37,6 +28,7 @@ import {
   planBaseFileMerge,
   type RowsPlan,
 } from "./base-file-merge.ts";
+import { continueKeyIndex, createKeyIndex, type KeyIndex } from "./key-index.ts";
 import { addMetaColumns, FILE_NAME_COLUMN, withFileName } from "./meta-columns.ts";
 
 /** How base files are written; the same for all files of a table. Plain data. */
@@ -108,7 +100,7 @@ export async function mergeBaseFile(
   const incoming = addMetaColumns(changes.batch, keys, task);
   const file = await openOutput(storage, task, task.fileId, incoming, signal, "MERGE");
   try {
-    const index = createKeyIndex(reader, task);
+    const index = continueKeyIndex(reader, base.path, task.settings.bloom);
     await copyMerged(reader, plan, incoming, file, index, signal);
     const summary = await file.close(index);
     return {
@@ -171,7 +163,7 @@ export async function createBaseFiles(
     const fileId = `${task.fileIdPrefix}-${written.length}`;
     const file = await openOutput(storage, task, fileId, incoming, signal, "CREATE");
     try {
-      const index = new KeyIndex(createBloomFilter(task.settings.bloom), undefined, true);
+      const index = createKeyIndex(task.settings.bloom);
       const first = start;
       while (start < incoming.rowCount && !(start > first && file.isFull)) {
         const end = Math.min(incoming.rowCount, start + file.rowGroupRows);
@@ -334,69 +326,4 @@ async function openOutput(
     await upload.abort();
     throw error;
   }
-}
-
-/**
- * Key range and bloom filter of a file in the making. A merge starts from those of the old file and
- * adds new keys only: keys that went away may stay in both, which costs a look and no row.
- */
-class KeyIndex {
-  readonly #filter: BloomFilter;
-  #min: Uint8Array | undefined;
-  #max: Uint8Array | undefined;
-  /** Whether the keys of every row are to be added, because the old file had no index. */
-  readonly collectsAll: boolean;
-
-  constructor(
-    filter: BloomFilter,
-    range: { readonly min: Uint8Array; readonly max: Uint8Array } | undefined,
-    collectsAll: boolean,
-  ) {
-    this.#filter = filter;
-    this.#min = range?.min;
-    this.#max = range?.max;
-    this.collectsAll = collectsAll;
-  }
-
-  add(keys: BytesColumn): void {
-    if (keys.rowCount === 0) return;
-    this.#filter.addKeys(keys);
-    let least = 0;
-    let greatest = 0;
-    for (let row = 1; row < keys.rowCount; row += 1) {
-      if (compareBytesRows(keys, row, keys, least) < 0) least = row;
-      if (compareBytesRows(keys, row, keys, greatest) > 0) greatest = row;
-    }
-    this.#min = lesser(this.#min, keyOfRow(keys, least), 1);
-    this.#max = lesser(this.#max, keyOfRow(keys, greatest), -1);
-  }
-
-  footer(): [string, string][] {
-    const entries: [string, string][] = [
-      [FOOTER_BLOOM_TYPE, this.#filter.typeCode],
-      [FOOTER_BLOOM, this.#filter.encode()],
-    ];
-    if (this.#min && this.#max) {
-      entries.push([FOOTER_MIN_KEY, Buffer.from(this.#min).toString("utf8")]);
-      entries.push([FOOTER_MAX_KEY, Buffer.from(this.#max).toString("utf8")]);
-    }
-    return entries;
-  }
-}
-
-function keyOfRow(keys: BytesColumn, row: number): Uint8Array {
-  return keys.data.slice(keys.offsets[row], keys.offsets[row + 1]);
-}
-
-/** The lesser of two keys for `sign` 1, the greater for -1. */
-function lesser(known: Uint8Array | undefined, key: Uint8Array, sign: 1 | -1): Uint8Array {
-  if (!known) return key;
-  return sign * compareBytes(key, 0, key.length, known, 0, known.length) < 0 ? key : known;
-}
-
-function createKeyIndex(reader: ParquetFileReader, task: MergeTask): KeyIndex {
-  const range = findKeyRange(reader);
-  const filter = findBloomFilter(reader, task.base.path);
-  if (range && filter) return new KeyIndex(filter, range, false);
-  return new KeyIndex(createBloomFilter(task.settings.bloom), undefined, true);
 }
