@@ -27,6 +27,7 @@ import { parseAsOf } from "./timeline/instant-time.ts";
 import type { TableContext } from "./timeline/table-context.ts";
 import { createTable, loadTableConfig } from "./timeline/table-properties.ts";
 import { switchMetadataTableOff } from "./write/metadata-table-drop.ts";
+import { resolveWriteSettings } from "./write/resolve-write-settings.ts";
 import { rollbackInstant } from "./write/rollback.ts";
 import type { Change, Source } from "./write/row-source.ts";
 import {
@@ -37,7 +38,7 @@ import {
   writeRows,
 } from "./write/table-writer.ts";
 import type { Commit, WriteEnvironment } from "./write/write-operation.ts";
-import { DEFAULT_WRITE_SETTINGS, type WriteSettings } from "./write/write-settings.ts";
+import type { WriteSettings } from "./write/write-settings.ts";
 
 /** Every call can be aborted; it then throws the signal's reason. */
 export interface Abortable {
@@ -89,12 +90,16 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
   readonly #environment: WriteEnvironment;
   readonly #ownsStorage: boolean;
 
-  private constructor(context: TableContext, options: TableOptions, ownsStorage: boolean) {
+  private constructor(
+    context: TableContext,
+    settings: WriteSettings,
+    options: TableOptions,
+    ownsStorage: boolean,
+  ) {
     this.#context = context;
     this.#ownsStorage = ownsStorage;
     const cached = withReadCache(context.storage);
     this.#runner = createTaskRunner(cached, options.workers);
-    const settings = { ...DEFAULT_WRITE_SETTINGS, ...options.write };
     this.#environment = {
       context: { ...context, storage: cached },
       runner: this.#runner,
@@ -130,6 +135,7 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
     options: TableOptions,
     prepare: (storage: Storage, runtime: Runtime) => Promise<void>,
   ): Promise<HudiTable<Row>> {
+    const settings = resolveWriteSettings(options.write);
     const runtime = options.runtime ?? systemRuntime;
     const given = findGivenStorage(options);
     const storage = given ?? openStorage(location, { ...options.storage, runtime });
@@ -137,13 +143,12 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
       await prepare(storage, runtime);
       const config = await loadTableConfig(storage, options.signal);
       const context = { storage, config, runtime };
-      const settings = { ...DEFAULT_WRITE_SETTINGS, ...options.write };
       // Other versions are only read, so that nothing of theirs gets stale.
       const opened =
         options.metadataTable === "drop" && config.version === 6
           ? await switchMetadataTableOff(context, settings, options.signal)
           : context;
-      return new HudiTable<Row>(opened, options, given === undefined);
+      return new HudiTable<Row>(opened, settings, options, given === undefined);
     } catch (error) {
       if (!given) await bestEffort(() => storage.close());
       throw error;

@@ -2,7 +2,7 @@
 // Rules: spec/format/base-file.md, BASE-7 and BASE-8.
 import { HudiError } from "../errors.ts";
 import { type BytesColumn, isPresent } from "../format/column-batch.ts";
-import { compareBytes, KeyTable } from "../format/key-table.ts";
+import { KeyTable } from "../format/key-table.ts";
 import type { ParquetFileReader } from "../format/parquet-reader.ts";
 import { META_FIELDS } from "../layout/record-key.ts";
 import { yieldToHost } from "../runtime/concurrency.ts";
@@ -14,6 +14,7 @@ import {
   openBaseFile,
   readAllBatches,
 } from "./base-file.ts";
+import { isInKeyRange } from "./key-order.ts";
 
 /** A search for keys in one base file: plain data, so that a worker thread can do it. */
 export interface FindKeysTask {
@@ -110,14 +111,9 @@ function filterByFooter(
   const range = findKeyRange(reader);
   let rows = allRows(keys.rowCount);
   if (range) {
-    rows = rows.filter((row) => {
-      const start = keys.offsets[row] as number;
-      const end = keys.offsets[row + 1] as number;
-      return (
-        compareBytes(keys.data, start, end, range.min, 0, range.min.length) >= 0 &&
-        compareBytes(keys.data, start, end, range.max, 0, range.max.length) <= 0
-      );
-    });
+    rows = rows.filter((row) =>
+      isInKeyRange(range, keys.data, keys.offsets[row] as number, keys.offsets[row + 1] as number),
+    );
   }
   // Testing a key costs about as much as reading ten, so a filter only helps when few are looked for.
   if (rows.length === 0 || rows.length * 10 > reader.rowCount) return rows;

@@ -67,7 +67,7 @@ function truncated(file: BaseFileRef, found: number): HudiError {
   );
 }
 
-/** Smallest and largest record key of a base file, in UTF-8 byte order. */
+/** Smallest and largest record key of a base file, in the order of `key-order.ts` or of bytes. */
 export interface KeyRange {
   readonly min: Uint8Array;
   readonly max: Uint8Array;

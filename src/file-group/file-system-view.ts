@@ -6,7 +6,7 @@ import { mapConcurrently } from "../runtime/concurrency.ts";
 import type { StoredObject } from "../storage/storage.ts";
 import { type ActiveTimeline, instantPath, readInstant } from "../timeline/active-timeline.ts";
 import { parseCommitMetadata } from "../timeline/commit-metadata.ts";
-import type { Instant } from "../timeline/instant.ts";
+import { type Instant, isWriteAction } from "../timeline/instant.ts";
 import type { InstantTime } from "../timeline/instant-time.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import { type BaseFile, type FileSlice, fileGroupKey, groupFiles } from "./file-slice.ts";
@@ -29,6 +29,8 @@ export interface FileSystemView {
   readonly slices: readonly FileSlice[];
   /** Partitions that hold a partition metafile. */
   readonly knownPartitions: ReadonlySet<string>;
+  /** File groups that replace commits took out, by `fileGroupKey`. */
+  readonly replacedGroups: ReadonlySet<string>;
 }
 
 /** Lists the partitions and picks the visible slice of each file group. */
@@ -50,7 +52,7 @@ export async function loadFileSystemView(
       if (baseFile) slices.push({ partitionPath, fileId: group.fileId, baseFile });
     }
   }
-  return { slices, knownPartitions };
+  return { slices, knownPartitions, replacedGroups: replaced };
 }
 
 function isPartitionMetafile(object: StoredObject): boolean {
@@ -65,8 +67,24 @@ function isVisible(
 ): boolean {
   if (asOf !== undefined && file.instant > asOf) return false;
   if (timeline.findCompletedWrite(file.instant)) return true;
-  const first = timeline.firstWrite();
+  // A write that began after the timeline was listed exceeds what had completed by then, but not
+  // what was pending: on a young table its files would be taken for archived ones.
+  const latest = timeline.latestWrite();
+  if (!latest || file.instant > latest.time) return false;
+  const first = findFirstWrite(timeline);
   return first !== undefined && file.instant < first.time;
+}
+
+/**
+ * The oldest write that archival has left: what is older was archived. A write that a savepoint holds
+ * stays behind when those after it are archived, so it says nothing of them.
+ */
+function findFirstWrite(timeline: ActiveTimeline): Instant | undefined {
+  const first = timeline.firstWrite();
+  const isHeld = ({ time }: Instant): boolean =>
+    timeline.instants.some((other) => other.time === time && other.action === "savepoint");
+  if (!first || !isHeld(first)) return first;
+  return timeline.instants.find((instant) => isWriteAction(instant.action) && !isHeld(instant));
 }
 
 /** A partition and what lies in its folder. */
@@ -141,14 +159,14 @@ export async function listPartitions(
   return listings.map((listing) => listing.partitionPath);
 }
 
-/** File groups that replace commits took out, with the instant that did. */
+/** File groups that replace commits took out, by `fileGroupKey`. */
 async function loadReplacedGroups(
   context: TableContext,
   timeline: ActiveTimeline,
   asOf: InstantTime | undefined,
   signal: AbortSignal | undefined,
-): Promise<ReadonlyMap<string, InstantTime>> {
-  const replaced = new Map<string, InstantTime>();
+): Promise<ReadonlySet<string>> {
+  const replaced = new Set<string>();
   const instants = timeline
     .completedWrites()
     .filter((instant) => instant.action === "replacecommit")
@@ -159,8 +177,7 @@ async function loadReplacedGroups(
     async (instant) => {
       const metadata = await loadCommitMetadata(context, instant, signal);
       for (const [partitionPath, fileIds] of metadata.partitionToReplaceFileIds) {
-        for (const fileId of fileIds)
-          replaced.set(fileGroupKey(partitionPath, fileId), instant.time);
+        for (const fileId of fileIds) replaced.add(fileGroupKey(partitionPath, fileId));
       }
     },
     signal,

@@ -5,7 +5,6 @@ import {
   createBloomFilter,
 } from "../format/bloom-filter.ts";
 import type { BytesColumn } from "../format/column-batch.ts";
-import { compareBytes, compareBytesRows } from "../format/key-table.ts";
 import type { ParquetFileReader } from "../format/parquet-reader.ts";
 import {
   FOOTER_BLOOM,
@@ -15,6 +14,7 @@ import {
   findBloomFilter,
   findKeyRange,
 } from "./base-file.ts";
+import { compareKeys, isRangeOrderCertain } from "./key-order.ts";
 
 /**
  * Key range and bloom filter of a file in the making. A merge starts from those of the old file and
@@ -44,8 +44,8 @@ export class KeyIndex {
     let least = 0;
     let greatest = 0;
     for (let row = 1; row < keys.rowCount; row += 1) {
-      if (compareBytesRows(keys, row, keys, least) < 0) least = row;
-      if (compareBytesRows(keys, row, keys, greatest) > 0) greatest = row;
+      if (compareRows(keys, row, least) < 0) least = row;
+      if (compareRows(keys, row, greatest) > 0) greatest = row;
     }
     this.#min = lesser(this.#min, keyOfRow(keys, least), 1);
     this.#max = lesser(this.#max, keyOfRow(keys, greatest), -1);
@@ -64,6 +64,12 @@ export class KeyIndex {
   }
 }
 
+function compareRows(keys: BytesColumn, a: number, b: number): number {
+  const { data, offsets } = keys;
+  const [aStart, aEnd] = [offsets[a] as number, offsets[a + 1] as number];
+  return compareKeys(data, aStart, aEnd, data, offsets[b] as number, offsets[b + 1] as number);
+}
+
 function keyOfRow(keys: BytesColumn, row: number): Uint8Array {
   return keys.data.slice(keys.offsets[row], keys.offsets[row + 1]);
 }
@@ -71,7 +77,7 @@ function keyOfRow(keys: BytesColumn, row: number): Uint8Array {
 /** The lesser of two keys for `sign` 1, the greater for -1. */
 function lesser(known: Uint8Array | undefined, key: Uint8Array, sign: 1 | -1): Uint8Array {
   if (!known) return key;
-  return sign * compareBytes(key, 0, key.length, known, 0, known.length) < 0 ? key : known;
+  return sign * compareKeys(key, 0, key.length, known, 0, known.length) < 0 ? key : known;
 }
 
 /** The index of a new file: the keys of every row are to be added. */
@@ -79,7 +85,10 @@ export function createKeyIndex(sizing: BloomFilterOptions): KeyIndex {
   return new KeyIndex(createBloomFilter(sizing), undefined, true);
 }
 
-/** The index of the file that follows this one; a new index where the old file has none. */
+/**
+ * The index of the file that follows this one; a new index where the old file has none, or a range
+ * of which nobody can tell in which order it is.
+ */
 export function continueKeyIndex(
   reader: ParquetFileReader,
   path: string,
@@ -87,5 +96,6 @@ export function continueKeyIndex(
 ): KeyIndex {
   const range = findKeyRange(reader);
   const filter = findBloomFilter(reader, path);
-  return range && filter ? new KeyIndex(filter, range, false) : createKeyIndex(sizing);
+  if (!range || !filter || !isRangeOrderCertain(range)) return createKeyIndex(sizing);
+  return new KeyIndex(filter, range, false);
 }

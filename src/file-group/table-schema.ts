@@ -1,9 +1,10 @@
 // The schema of a table as of an instant: that of the newest commit that carries one.
 // Rules: spec/format/schema.md, SC-4.
-import { HudiError } from "../errors.ts";
+import { HudiError, isHudiError } from "../errors.ts";
 import { parseAvroSchema } from "../format/avro-schema.ts";
 import type { TableSchema } from "../format/schema.ts";
-import type { ActiveTimeline } from "../timeline/active-timeline.ts";
+import { PROPERTIES_PATH } from "../layout/table-paths.ts";
+import { type ActiveTimeline, instantPath } from "../timeline/active-timeline.ts";
 import type { InstantTime } from "../timeline/instant-time.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import { loadCommitMetadata } from "./file-system-view.ts";
@@ -40,14 +41,27 @@ export async function loadTableSchema(
     const metadata = await loadCommitMetadata(context, instant, signal);
     const text = metadata.extraMetadata.get("schema");
     if (!text) continue;
-    const schema = parseAvroSchema(text);
+    const schema = parseSchema(text, instantPath(context, instant));
     if (asOf === undefined) rememberTableSchema(context, instant.time, schema);
     return schema;
   }
   const { createSchema } = context.config;
-  if (createSchema) return parseAvroSchema(createSchema);
+  if (createSchema) return parseSchema(createSchema, PROPERTIES_PATH);
   throw new HudiError(
     "CORRUPT",
     `cannot read table ${context.storage.location}: no commit and no property holds its schema`,
   );
+}
+
+/** The columns that a schema text of a file means; errors name the file. */
+function parseSchema(text: string, path: string): TableSchema {
+  try {
+    return parseAvroSchema(text);
+  } catch (error) {
+    if (!isHudiError(error)) throw error;
+    throw new HudiError(error.code, `${error.message}; the schema stands in ${path}`, {
+      path,
+      cause: error,
+    });
+  }
 }

@@ -26,9 +26,12 @@ export interface WorkerPool {
 
 /** The worker's script beside this one; undefined where a bundler left it behind. */
 export function findWorkerEntry(): URL | undefined {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const entry = new URL(`./file-group-worker.${extension}`, import.meta.url);
-  return entry.protocol === "file:" && existsSync(fileURLToPath(entry)) ? entry : undefined;
+  // Bundles in CommonJS have no URL of their own.
+  const here: string | undefined = import.meta.url;
+  if (!here?.startsWith("file:")) return undefined;
+  const extension = here.endsWith(".ts") ? "ts" : "js";
+  const entry = new URL(`./file-group-worker.${extension}`, here);
+  return existsSync(fileURLToPath(entry)) ? entry : undefined;
 }
 
 /** A pool of at most `count` threads. They do not keep the process alive while they are idle. */
@@ -105,6 +108,8 @@ class PoolWorker {
     signal: AbortSignal | undefined,
   ): Promise<FileGroupResults[T["kind"]]> {
     if (this.isDead) throw deadWorker(new Error("the table was closed"));
+    // The abort may have come while the task waited for this worker.
+    signal?.throwIfAborted();
     this.#lastId += 1;
     const id = this.#lastId;
     const onAbort = (): void =>

@@ -181,7 +181,7 @@ function keyFormatter(field: Field, column: Column): (row: number) => string {
       return (row) => String(((column.values[row >> 3] as number) & (1 << (row & 7))) !== 0);
     case "int32":
       return field.type.kind === "date"
-        ? (row) => new Date((column.values[row] as number) * 86_400_000).toISOString().slice(0, 10)
+        ? (row) => formatDays(column.values[row] as number)
         : (row) => String(column.values[row]);
     case "int64":
       return (row) => String(column.values[row]);
@@ -191,4 +191,25 @@ function keyFormatter(field: Field, column: Column): (row: number) => string {
         `cannot use column ${field.name} as a key: type ${formatType(field.type)}`,
       );
   }
+}
+
+/**
+ * A day as Java writes it: `yyyy-MM-dd`, with a sign before years of more than four digits and before
+ * those that are negative. Counted by hand, because days reach further than a `Date` does.
+ */
+function formatDays(daysSinceEpoch: number): string {
+  // Days of the era of 400 years that begins with March of year 0: leap days come last in a year.
+  const days = daysSinceEpoch + 719_468;
+  const era = Math.floor(days / 146_097);
+  const day = days - era * 146_097;
+  const leapDays = Math.floor(day / 1_460) - Math.floor(day / 36_524) + Math.floor(day / 146_096);
+  const yearOfEra = Math.floor((day - leapDays) / 365);
+  const dayOfYear = day - (365 * yearOfEra + (yearOfEra >> 2) - Math.floor(yearOfEra / 100));
+  const month = Math.floor((5 * dayOfYear + 2) / 153);
+  const dayOfMonth = dayOfYear - Math.floor((153 * month + 2) / 5) + 1;
+  const year = era * 400 + yearOfEra + (month >= 10 ? 1 : 0);
+  const sign = year < 0 ? "-" : year > 9999 ? "+" : "";
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const name = String(Math.abs(year)).padStart(4, "0");
+  return `${sign}${name}-${two(((month + 2) % 12) + 1)}-${two(dayOfMonth)}`;
 }

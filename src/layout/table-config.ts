@@ -2,7 +2,7 @@
 // Rules: spec/format/table-layout.md, TBL-1 to TBL-9.
 import { crc32 } from "node:zlib";
 import { HudiError } from "../errors.ts";
-import { PROPERTIES_PATH } from "./table-paths.ts";
+import { PROPERTIES_BACKUP_PATH, PROPERTIES_PATH } from "./table-paths.ts";
 
 /** How record keys are found again. */
 export type IndexKind = "bloom" | "simple" | "bucket";
@@ -44,6 +44,7 @@ export interface NewTableConfig {
   readonly index: { readonly kind: IndexKind; readonly buckets?: number };
 }
 
+const VERSION = "hoodie.table.version";
 const KEYGEN = "org.apache.hudi.keygen";
 const PAYLOAD = "org.apache.hudi.common.model";
 
@@ -58,7 +59,7 @@ export function createTableProperties(config: NewTableConfig): Map<string, strin
     ["hoodie.table.name", config.name],
     ["hoodie.database.name", "default"],
     ["hoodie.table.type", "COPY_ON_WRITE"],
-    ["hoodie.table.version", "6"],
+    [VERSION, "6"],
     ["hoodie.timeline.layout.version", "1"],
     ["hoodie.table.base.file.format", "PARQUET"],
     ["hoodie.table.checksum", tableChecksum("default", config.name)],
@@ -88,12 +89,17 @@ export function createTableProperties(config: NewTableConfig): Map<string, strin
   return properties;
 }
 
-/** Java properties text: one line a property, ASCII only, escaped as Java escapes. */
+/**
+ * Java properties text: one line a property, ASCII only, escaped as Java escapes. The version, which
+ * no table can do without, stands last, so that a file that was cut short is seen to be damaged.
+ */
 export function formatProperties(
   properties: ReadonlyMap<string, string>,
   savedAtMs: number,
 ): string {
-  const lines = [...properties].map(
+  const entries = [...properties];
+  const isVersion = ([key]: readonly [string, string]): boolean => key === VERSION;
+  const lines = [...entries.filter((entry) => !isVersion(entry)), ...entries.filter(isVersion)].map(
     ([key, value]) => `${escapeProperty(key, true)}=${escapeProperty(value, false)}`,
   );
   return `#Properties saved on ${new Date(savedAtMs).toISOString()}\n${lines.join("\n")}\n`;
@@ -123,9 +129,9 @@ export function parseProperties(text: string): Map<string, string> {
   for (let index = 0; index < lines.length; index += 1) {
     let line = (lines[index] as string).trimStart();
     if (line === "" || line.startsWith("#") || line.startsWith("!")) continue;
-    while (/(^|[^\\])(\\\\)*\\$/.test(line) && index + 1 < lines.length) {
+    while (/(^|[^\\])(\\\\)*\\$/.test(line)) {
       index += 1;
-      line = line.slice(0, -1) + (lines[index] as string).trimStart();
+      line = line.slice(0, -1) + (lines[index] ?? "").trimStart();
     }
     const match = /^((?:\\.|[^\\=:\s])*)\s*[=:]?\s*(.*)$/s.exec(line);
     if (match)
@@ -143,31 +149,32 @@ function unescapeProperty(text: string): string {
 
 /**
  * The settings that properties mean. Throws `CORRUPT` for a damaged file and `UNSUPPORTED` for a
- * version or feature that this library does not read, naming it.
+ * version or feature that this library does not read, naming it. `path` says which file it is.
  */
-export function parseTableConfig(text: string, location: string): TableConfig {
+export function parseTableConfig(
+  text: string,
+  location: string,
+  path: string = PROPERTIES_PATH,
+): TableConfig {
   const properties = parseProperties(text);
+  const damaged = (fact: string): HudiError => damagedProperties(location, path, fact);
   const require = (key: string): string => {
     const value = properties.get(key);
     if (value !== undefined && value !== "") return value;
-    throw damaged(location, `it lacks ${key}`);
+    throw damaged(`it lacks ${key}`);
   };
   const name = require("hoodie.table.name");
   const databaseName = properties.get("hoodie.database.name") ?? "";
   const checksum = properties.get("hoodie.table.checksum");
   if (checksum !== undefined && checksum !== tableChecksum(databaseName, name)) {
     throw damaged(
-      location,
       `hoodie.table.checksum is ${checksum}, expected ${tableChecksum(databaseName, name)}`,
     );
   }
-  const version = requireVersion(require("hoodie.table.version"), location);
+  const version = requireVersion(require(VERSION), location);
   const layout = version >= 8 ? 2 : 1;
   if (require("hoodie.timeline.layout.version") !== String(layout)) {
-    throw damaged(
-      location,
-      `version ${version} goes with hoodie.timeline.layout.version=${layout}`,
-    );
+    throw damaged(`version ${version} goes with hoodie.timeline.layout.version=${layout}`);
   }
   const list = (key: string): string[] =>
     (properties.get(key) ?? "")
@@ -180,7 +187,7 @@ export function parseTableConfig(text: string, location: string): TableConfig {
   return {
     name,
     databaseName,
-    type: requireType(require("hoodie.table.type"), location),
+    type: requireType(require("hoodie.table.type"), damaged),
     version,
     layout,
     recordKeyFields: list("hoodie.table.recordkey.fields"),
@@ -223,16 +230,17 @@ function requireVersion(text: string, location: string): number {
   );
 }
 
-function requireType(text: string, location: string): TableConfig["type"] {
+function requireType(text: string, damaged: (fact: string) => HudiError): TableConfig["type"] {
   if (text.toUpperCase() === "COPY_ON_WRITE") return "copy-on-write";
   if (text.toUpperCase() === "MERGE_ON_READ") return "merge-on-read";
-  throw damaged(location, `hoodie.table.type is ${text}`);
+  throw damaged(`hoodie.table.type is ${text}, expected COPY_ON_WRITE or MERGE_ON_READ`);
 }
 
-function damaged(location: string, fact: string): HudiError {
+function damagedProperties(location: string, path: string, fact: string): HudiError {
+  const other = path === PROPERTIES_PATH ? PROPERTIES_BACKUP_PATH : PROPERTIES_PATH;
   return new HudiError(
     "CORRUPT",
-    `cannot open table ${location}: ${PROPERTIES_PATH} is damaged, ${fact}; restore it from ${PROPERTIES_PATH}.backup or a copy`,
-    { path: PROPERTIES_PATH },
+    `cannot open table ${location}: ${path} is damaged, ${fact}; restore it from ${other} or a copy`,
+    { path },
   );
 }

@@ -65,7 +65,14 @@ export function defineTable<F extends Fields>(definition: TableDefinition<F>): M
       `cannot create table ${name}: found type ${definition.type}, expected copy-on-write`,
     );
   }
-  const schema: TableSchema = createTableSchema(`${name}_record`, definition.fields);
+  const timelineZone = definition.timelineZone ?? "UTC";
+  if (timelineZone !== "UTC" && timelineZone !== "LOCAL") {
+    throw new HudiError(
+      "INVALID",
+      `cannot create table ${name}: found time zone ${JSON.stringify(timelineZone)}, expected UTC or LOCAL`,
+    );
+  }
+  const schema: TableSchema = createTableSchema(`${name}_record`, definition.fields ?? {});
   requireKeyField(schema, recordKey, "record key");
   if (partitionBy !== undefined) requireKeyField(schema, partitionBy, "partition column");
   if (orderingField !== undefined) requireField(schema, orderingField);
@@ -83,7 +90,7 @@ export function defineTable<F extends Fields>(definition: TableDefinition<F>): M
     orderingField,
     hiveStyle: definition.hiveStyle ?? false,
     urlEncode: definition.urlEncode ?? false,
-    timelineZone: definition.timelineZone ?? "UTC",
+    timelineZone,
     createSchema: formatAvroSchema(schema, { namespace: `hoodie.${name}` }),
     index,
   });

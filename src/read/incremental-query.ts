@@ -2,13 +2,18 @@
 // Rules: spec/protocol/incremental.md, IN-1 to IN-6.
 import { HudiError } from "../errors.ts";
 import { fileGroupKey } from "../file-group/file-slice.ts";
-import { loadCommitMetadata, loadFileSystemView } from "../file-group/file-system-view.ts";
+import {
+  type FileSystemView,
+  loadCommitMetadata,
+  loadFileSystemView,
+} from "../file-group/file-system-view.ts";
 import { loadTableSchema } from "../file-group/table-schema.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
-import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
-import type { Instant } from "../timeline/instant.ts";
+import { ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
+import { type Instant, isWriteAction } from "../timeline/instant.ts";
 import type { InstantTime } from "../timeline/instant-time.ts";
 import type { TableContext } from "../timeline/table-context.ts";
+import { expired, wasArchived } from "./read-history.ts";
 import { bindQuery, partitionFilter, type QueryOptions, type ReadPlan } from "./read-plan.ts";
 import { planSnapshot, requireReadable } from "./snapshot-query.ts";
 
@@ -20,42 +25,59 @@ export interface IncrementalOptions extends QueryOptions {
   readonly upTo?: InstantTime | undefined;
 }
 
-/** Plans an incremental read. Throws `EXPIRED` when the range begins before the active timeline. */
+/**
+ * Plans an incremental read. Throws `EXPIRED` when the range begins before the active timeline, or
+ * when files that it wrote were cleaned, and `INVALID` for a bound that is no instant.
+ */
 export async function planIncremental(
   context: TableContext,
   options: IncrementalOptions,
 ): Promise<ReadPlan> {
-  const { signal, after } = options;
+  const { signal } = options;
+  const after = parseCursor("after", options.after);
+  const last = parseCursor("upTo", options.upTo);
   requireReadable(context);
   const timeline = await loadActiveTimeline(context, signal);
   const ordered = orderCommits(context, timeline);
-  const end = findEnd(context, timeline, ordered, options.upTo);
+  const end = findEnd(context, timeline, ordered, last);
   const upTo = end ? cursorOf(context, end) : (after ?? "");
+  const pinned = pinTimeline(context, timeline, upTo);
   if (after === undefined) {
-    const plan = await planSnapshot(context, { ...options, asOf: end?.time }, timeline);
-    return end ? { ...plan, upTo } : { ...plan, slices: [], upTo: "" };
+    const isPast = end !== ordered.at(-1);
+    return { ...(await planSnapshot(context, options, { timeline: pinned, isPast })), upTo };
   }
-  requireRange(context, ordered, timeline, after);
-  const inRange = ordered.filter((instant) => {
-    const cursor = cursorOf(context, instant);
-    return cursor > after && cursor <= upTo;
-  });
-  const schema = await loadTableSchema(context, timeline, end?.time, signal);
+  await requireRange(context, ordered, after, signal);
+  const inRange = pinned.completedWrites().filter((write) => cursorOf(context, write) > after);
+  const schema = await loadTableSchema(context, pinned, undefined, signal);
   const bound = bindQuery(schema, options);
   if (inRange.length === 0) {
     return { ...bound, slices: [], instants: new Set(), upTo: upTo > after ? upTo : after };
   }
   const touched = await loadTouchedGroups(context, inRange, signal);
-  const keep = partitionFilter(context.config, schema, bound.predicate);
-  const view = await loadFileSystemView(context, timeline, {
-    asOf: greatestTime(ordered.filter((instant) => cursorOf(context, instant) <= upTo)),
-    partitions: [...touched.partitions].filter(keep),
-    signal,
-  });
+  const keepPartition = partitionFilter(context.config, schema, bound.predicate);
+  const partitions = [...touched.partitions].filter(keepPartition);
+  const view = await loadFileSystemView(context, pinned, { partitions, signal });
+  requireTouchedSlices(after, touched, view, keepPartition);
   const slices = view.slices.filter((slice) =>
     touched.groups.has(fileGroupKey(slice.partitionPath, slice.fileId)),
   );
   return { ...bound, slices, instants: new Set(inRange.map((instant) => instant.time)), upTo };
+}
+
+/**
+ * The timeline as it was when the range ends: what completed later is shown as pending. Completion
+ * times and instants may differ in their order, so one instant would not say it.
+ */
+function pinTimeline(
+  context: TableContext,
+  timeline: ActiveTimeline,
+  upTo: InstantTime,
+): ActiveTimeline {
+  const instants = timeline.instants.map((instant): Instant => {
+    const isLater = isWriteAction(instant.action) && cursorOf(context, instant) > upTo;
+    return isLater && instant.state === "completed" ? { ...instant, state: "inflight" } : instant;
+  });
+  return new ActiveTimeline(instants);
 }
 
 /** What a range is measured in: completion time where the table has it, else the instant itself. */
@@ -86,39 +108,70 @@ function findEnd(
   });
 }
 
-function greatestTime(instants: readonly Instant[]): InstantTime {
-  return (
-    instants
-      .map((instant) => instant.time)
-      .sort()
-      .at(-1) ?? ""
+/** An instant, or the beginning of one; "" stands before all. Throws `INVALID`. */
+function parseCursor(name: string, text: unknown): InstantTime | undefined {
+  if (text === undefined) return undefined;
+  if (typeof text === "string" && /^\d{0,17}$/.test(text)) {
+    return text.length === 14 ? `${text}999` : text;
+  }
+  throw new HudiError(
+    "INVALID",
+    `cannot read incrementally: found ${JSON.stringify(text) ?? typeof text} as ${name}, expected an instant such as 20261120072044123, as upTo of the last read gave it`,
   );
 }
 
-function requireRange(
+/** Archived commits cannot be told apart any more; without them the timeline is whole. */
+async function requireRange(
   context: TableContext,
   ordered: readonly Instant[],
-  timeline: ActiveTimeline,
   after: InstantTime,
-): void {
-  const earliest = ordered[0];
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const [earliest] = ordered;
   if (!earliest || after >= cursorOf(context, earliest)) return;
-  // Where nothing was cleaned or archived, the timeline still begins with the first commit.
-  const isWhole = !timeline.instants.some((instant) => instant.action === "clean");
-  if (isWhole) return;
-  throw new HudiError(
-    "EXPIRED",
-    `cannot read what changed after ${after}: the earliest instant on the timeline is ${cursorOf(context, earliest)}; start from a snapshot`,
-    { instant: after },
+  if (!(await wasArchived(context, signal))) return;
+  const first = cursorOf(context, earliest);
+  throw expired(
+    `what changed after ${after}`,
+    `the earliest instant on the timeline is ${first}`,
+    after,
   );
+}
+
+/** File groups that a range of commits wrote: the newest of their instants, by `fileGroupKey`. */
+interface TouchedGroups {
+  readonly groups: ReadonlyMap<string, InstantTime>;
+  readonly partitions: ReadonlySet<string>;
+}
+
+/** Throws `EXPIRED` when a file of the range, and every later version of it up to its end, is gone. */
+function requireTouchedSlices(
+  after: InstantTime,
+  touched: TouchedGroups,
+  view: FileSystemView,
+  keepPartition: (partitionPath: string) => boolean,
+): void {
+  const present = new Map(
+    view.slices.map((slice) => [
+      fileGroupKey(slice.partitionPath, slice.fileId),
+      slice.baseFile.instant,
+    ]),
+  );
+  for (const [key, instant] of touched.groups) {
+    const [partitionPath, fileId] = key.split("\n") as [string, string];
+    if (!keepPartition(partitionPath) || view.replacedGroups.has(key)) continue;
+    if ((present.get(key) ?? "") >= instant) continue;
+    const fact = `what commit ${instant} wrote to file group ${fileId} of partition ${JSON.stringify(partitionPath)} was cleaned`;
+    throw expired(`what changed after ${after}`, fact, instant);
+  }
 }
 
 async function loadTouchedGroups(
   context: TableContext,
   instants: readonly Instant[],
   signal: AbortSignal | undefined,
-): Promise<{ readonly groups: ReadonlySet<string>; readonly partitions: ReadonlySet<string> }> {
-  const groups = new Set<string>();
+): Promise<TouchedGroups> {
+  const groups = new Map<string, InstantTime>();
   const partitions = new Set<string>();
   await mapConcurrently(
     instants,
@@ -127,7 +180,10 @@ async function loadTouchedGroups(
       const metadata = await loadCommitMetadata(context, instant, signal);
       for (const [partition, stats] of metadata.partitionToWriteStats) {
         if (stats.length > 0) partitions.add(partition);
-        for (const stat of stats) groups.add(fileGroupKey(partition, stat.fileId));
+        for (const stat of stats) {
+          const key = fileGroupKey(partition, stat.fileId);
+          if (instant.time > (groups.get(key) ?? "")) groups.set(key, instant.time);
+        }
       }
     },
     signal,

@@ -48,26 +48,16 @@ async function* scanSlice(
   options: SliceScanOptions,
 ): AsyncGenerator<ColumnBatch> {
   const { signal } = options;
-  const reader = await openSlice(storage, slice, signal);
-  for (let group = 0; group < reader.rowGroups.length; group += 1) {
-    signal?.throwIfAborted();
-    const bounds: BoundsOf = (column) =>
-      chunkBounds(reader, group, fieldOf(options.schema, column));
-    if (options.predicate && !options.predicate.mayMatch(bounds)) continue;
-    for await (const batch of readRowGroup(reader, group, options)) {
-      if (batch.rowCount > 0) yield batch;
-      await yieldToHost(signal);
-    }
-  }
-}
-
-async function openSlice(
-  storage: Storage,
-  slice: FileSlice,
-  signal: AbortSignal | undefined,
-): Promise<ParquetFileReader> {
   try {
-    return await openBaseFile(storage, slice.baseFile, { signal });
+    const reader = await openBaseFile(storage, slice.baseFile, { signal });
+    for (let group = 0; group < reader.rowGroups.length; group += 1) {
+      signal?.throwIfAborted();
+      if (!mayHoldRows(reader, group, options)) continue;
+      for await (const batch of readRowGroup(reader, group, options)) {
+        if (batch.rowCount > 0) yield batch;
+        await yieldToHost(signal);
+      }
+    }
   } catch (error) {
     if (!isHudiError(error, "NOT_FOUND")) throw error;
     throw new HudiError(
@@ -76,6 +66,21 @@ async function openSlice(
       { path: slice.baseFile.path, cause: error },
     );
   }
+}
+
+/** Whether the footer lets expect rows of a row group in the result. */
+function mayHoldRows(reader: ParquetFileReader, group: number, options: SliceScanOptions): boolean {
+  const { predicate, instants, schema } = options;
+  const bounds: BoundsOf = (column) => chunkBounds(reader, group, fieldOf(schema, column));
+  if (predicate && !predicate.mayMatch(bounds)) return false;
+  const times = instants && bounds(COMMIT_TIME);
+  if (!times) return true;
+  if (times.extremes?.layout !== "bytes") return false;
+  const { data, offsets } = times.extremes;
+  const text = (row: number): string =>
+    Buffer.from(data.subarray(offsets[row], offsets[row + 1])).toString("latin1");
+  const [least, greatest] = [text(0), text(1)];
+  return [...instants].some((instant) => instant >= least && instant <= greatest);
 }
 
 /** The bounds of a column in a row group, as two rows; undefined where the footer tells nothing. */

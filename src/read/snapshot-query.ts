@@ -5,6 +5,7 @@ import { loadTableSchema } from "../file-group/table-schema.ts";
 import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
 import type { InstantTime } from "../timeline/instant-time.ts";
 import type { TableContext } from "../timeline/table-context.ts";
+import { expired, requireSlices, wasArchived } from "./read-history.ts";
 import { bindQuery, partitionFilter, type QueryOptions, type ReadPlan } from "./read-plan.ts";
 
 /** Options of a snapshot read. */
@@ -12,24 +13,36 @@ export interface SnapshotOptions extends QueryOptions {
   readonly asOf?: InstantTime | undefined;
 }
 
-/** Plans a snapshot read. Throws `EXPIRED` when `asOf` lies before the active timeline. */
+/** A timeline that a read is bound to, and whether writes have completed that it does not show. */
+export interface PinnedTimeline {
+  readonly timeline: ActiveTimeline;
+  readonly isPast: boolean;
+}
+
+/**
+ * Plans a snapshot read. Throws `EXPIRED` when `asOf` lies before the active timeline, or when files
+ * of that state were cleaned.
+ */
 export async function planSnapshot(
   context: TableContext,
   options: SnapshotOptions,
-  pinned?: ActiveTimeline,
+  pinned?: PinnedTimeline,
 ): Promise<ReadPlan> {
   const { signal, asOf } = options;
   requireReadable(context);
-  const timeline = pinned ?? (await loadActiveTimeline(context, signal));
-  requireHistory(timeline, asOf);
+  const timeline = pinned?.timeline ?? (await loadActiveTimeline(context, signal));
+  await requireHistory(context, timeline, asOf, signal);
   const latest = timeline.latestWrite(asOf);
   const schema = await loadTableSchema(context, timeline, asOf, signal);
   const bound = bindQuery(schema, options);
+  if (!latest) return { ...bound, slices: [], instants: undefined, upTo: "" };
   const keepPartition = partitionFilter(context.config, schema, bound.predicate);
-  const view = latest
-    ? await loadFileSystemView(context, timeline, { asOf: latest.time, keepPartition, signal })
-    : { slices: [] };
-  return { ...bound, slices: view.slices, instants: undefined, upTo: latest?.time ?? "" };
+  const { time } = latest;
+  const view = await loadFileSystemView(context, timeline, { asOf: time, keepPartition, signal });
+  if (pinned?.isPast ?? latest !== timeline.latestWrite()) {
+    await requireSlices(context, timeline, time, view, keepPartition, signal);
+  }
+  return { ...bound, slices: view.slices, instants: undefined, upTo: time };
 }
 
 /** Refuses what this library does not read, by name. */
@@ -48,15 +61,15 @@ export function requireReadable(context: TableContext): void {
   }
 }
 
-/** Slices older than the oldest instant may be cleaned, so that time travel there is not exact. */
-function requireHistory(timeline: ActiveTimeline, asOf: InstantTime | undefined): void {
+/** What archived commits wrote is not known any more, so that time travel there is not exact. */
+async function requireHistory(
+  context: TableContext,
+  timeline: ActiveTimeline,
+  asOf: InstantTime | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const first = timeline.completedWrites()[0];
   if (asOf === undefined || !first || asOf >= first.time) return;
-  if (timeline.instants.some((instant) => instant.action === "clean")) {
-    throw new HudiError(
-      "EXPIRED",
-      `cannot read as of ${asOf}: the earliest instant on the timeline is ${first.time}`,
-      { instant: asOf },
-    );
-  }
+  if (!(await wasArchived(context, signal))) return;
+  throw expired(`as of ${asOf}`, `the earliest instant on the timeline is ${first.time}`, asOf);
 }

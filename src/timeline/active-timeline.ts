@@ -166,12 +166,13 @@ export async function createInstantFile(
   const path = instantPath(context, instant);
   let doubt: unknown;
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+    await prepareAttempt(instant, path, options, doubt);
     try {
-      await options.beforeAttempt?.();
-      options.signal?.throwIfAborted();
       const { writeId } = options;
       const signal = attemptSignal(context, options);
-      return await storage.createIfAbsent(path, content, { writeId, signal });
+      const outcome = await storage.createIfAbsent(path, content, { writeId, signal });
+      // After a doubt the file that exists may be the one that an earlier attempt sent.
+      if (outcome === "created" || doubt === undefined) return outcome;
     } catch (error) {
       if (!isOutcomeUnknown(error)) {
         if (doubt === undefined) throw error;
@@ -189,6 +190,22 @@ export async function createInstantFile(
     }
   }
   throw unknownOutcome(instant, path, doubt);
+}
+
+/** What comes before an attempt. Its failure says nothing of the file: no request was sent. */
+async function prepareAttempt(
+  instant: Instant,
+  path: string,
+  options: CreateInstantOptions,
+  doubt: unknown,
+): Promise<void> {
+  try {
+    options.signal?.throwIfAborted();
+    await options.beforeAttempt?.();
+  } catch (error) {
+    const isAbort = options.signal?.aborted === true && instant.state !== "completed";
+    throw doubt === undefined || isAbort ? error : unknownOutcome(instant, path, error);
+  }
 }
 
 function attemptSignal(

@@ -61,6 +61,7 @@ export function parseAsOf(asOf: string | Date, zone: TimelineZone): InstantTime 
     if (Number.isNaN(asOf.getTime())) throw invalidAsOf("an invalid Date");
     return formatInstantTime(asOf.getTime(), zone);
   }
+  if (typeof asOf !== "string") throw invalidAsOf(`a ${typeof asOf}`);
   const digits = asOf.replace(/[-T: .]/g, "");
   if (/Z$|[+-]\d\d:?\d\d$/.test(asOf) && asOf.includes("T")) {
     const epochMs = Date.parse(asOf);

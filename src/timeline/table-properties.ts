@@ -12,7 +12,11 @@ import type { Runtime } from "../runtime/runtime.ts";
 import type { Storage } from "../storage/storage.ts";
 import { isOutcomeUnknown } from "../storage/storage.ts";
 
-/** Writes the properties of a new table. Throws `ALREADY_EXISTS` where there is one. */
+/**
+ * Writes the properties of a new table. Throws `ALREADY_EXISTS` where there is one, be it in the
+ * middle of an update, when only the backup of its properties is there, and `UNSUPPORTED` on a
+ * storage whose conditional writes cannot be trusted.
+ */
 export async function createTable(
   storage: Storage,
   properties: ReadonlyMap<string, string>,
@@ -29,6 +33,9 @@ export async function createTable(
         path: PROPERTIES_PATH,
       },
     );
+  // A store that ignores the condition would replace the properties of a table that is there.
+  await storage.probeConditionalWrites({ signal });
+  if (await storage.findObject(PROPERTIES_BACKUP_PATH, { signal })) throw exists();
   try {
     const outcome = await storage.createIfAbsent(PROPERTIES_PATH, content, { writeId, signal });
     if (outcome === "exists") throw exists();
@@ -43,21 +50,25 @@ export async function createTable(
 
 /**
  * Reads the properties of a table, from the backup where an update was interrupted. Throws
- * `NOT_FOUND` when the location is no table and `CORRUPT` when both files are damaged.
+ * `NOT_FOUND` when the location is no table and `CORRUPT` when no file of it is whole.
  */
 export async function loadTableConfig(
   storage: Storage,
   signal?: AbortSignal,
 ): Promise<TableConfig> {
   const { location } = storage;
+  const parse = async (path: string): Promise<TableConfig> =>
+    parseTableConfig(await readText(storage, path, signal), location, path);
   try {
-    return parseTableConfig(await readText(storage, PROPERTIES_PATH, signal), location);
+    return await parse(PROPERTIES_PATH);
   } catch (error) {
     if (!isHudiError(error, "NOT_FOUND") && !isHudiError(error, "CORRUPT")) throw error;
     try {
-      return parseTableConfig(await readText(storage, PROPERTIES_BACKUP_PATH, signal), location);
-    } catch {
-      if (isHudiError(error, "CORRUPT")) throw error;
+      return await parse(PROPERTIES_BACKUP_PATH);
+    } catch (other) {
+      if (isHudiError(other, "CORRUPT")) throw error.code === "CORRUPT" ? error : other;
+      if (!isHudiError(other, "NOT_FOUND")) throw other;
+      if (error.code === "CORRUPT") throw error;
       throw new HudiError(
         "NOT_FOUND",
         `cannot open table ${location}: found no ${PROPERTIES_PATH}, expected the base path of a Hudi table; create it first`,

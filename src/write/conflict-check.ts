@@ -3,6 +3,8 @@
 import { fileGroupKey, requireBaseFile } from "../file-group/file-slice.ts";
 import { loadCommitMetadata } from "../file-group/file-system-view.ts";
 import type { TaskRunner } from "../file-group/task-runner.ts";
+import { isSameSchema, parseAvroSchema } from "../format/avro-schema.ts";
+import type { TableSchema } from "../format/schema.ts";
 import { type KeysToTag, tagLocations } from "../indexing/tag-locations.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
 import { type ActiveTimeline, readInstant } from "../timeline/active-timeline.ts";
@@ -13,18 +15,20 @@ import { decodeRequestedReplace } from "../timeline/replace-plan.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import { WriteConflict } from "./transaction.ts";
 
-/** What a write touched and which keys it believes to be new. */
+/** What a write touched and which keys it believes to be nowhere. */
 export interface WriteFootprint {
   readonly instant: string;
+  /** The columns that it wrote. */
+  readonly schema: TableSchema;
   /** File groups whose next base file was written. */
   readonly touched: ReadonlySet<string>;
   /** Keys that no file held when they were tagged; undefined when they were not looked up. */
-  readonly insertedKeys: KeysToTag | undefined;
+  readonly absentKeys: KeysToTag | undefined;
 }
 
 /**
  * Throws `WriteConflict` when a write that completed since `base` touched the same file groups or
- * holds a key that this one inserted, or when a pending compaction or clustering plans to rewrite
+ * holds a key that this one found nowhere, or when a pending compaction or clustering plans to rewrite
  * a file group.
  */
 export async function checkConflicts(
@@ -44,11 +48,12 @@ export async function checkConflicts(
   );
   for (const { instant, metadata } of commits) {
     refuseOverlap(footprint, instant, commitFileGroups(metadata));
+    refuseOtherColumns(footprint, instant, metadata);
   }
   for (const [instant, groups] of await loadPlannedGroups(context, now, signal)) {
     refuseOverlap(footprint, instant, groups);
   }
-  await checkInsertedKeys(context, runner, commits, footprint, signal);
+  await checkAbsentKeys(context, runner, commits, footprint, signal);
 }
 
 function refuseOverlap(footprint: WriteFootprint, other: Instant, groups: Iterable<string>): void {
@@ -61,6 +66,19 @@ function refuseOverlap(footprint: WriteFootprint, other: Instant, groups: Iterab
       footprint.instant,
     );
   }
+}
+
+function refuseOtherColumns(
+  footprint: WriteFootprint,
+  other: Instant,
+  metadata: CommitMetadata,
+): void {
+  const text = metadata.extraMetadata.get("schema");
+  if (!text || isSameSchema(parseAvroSchema(text), footprint.schema)) return;
+  throw new WriteConflict(
+    `cannot complete commit ${footprint.instant}: ${other.action} ${other.time} changed the columns of the table`,
+    footprint.instant,
+  );
 }
 
 function commitFileGroups(metadata: CommitMetadata): string[] {
@@ -99,27 +117,30 @@ export async function loadPlannedGroups(
   return new Map(entries);
 }
 
-/** Looks the inserted keys up in the files of the commits that completed since tagging. */
-async function checkInsertedKeys(
+/**
+ * Looks keys that no file held up in the files of the commits that completed since tagging: a key
+ * must not be inserted twice, and a delete must not miss what is there by now.
+ */
+async function checkAbsentKeys(
   context: TableContext,
   runner: TaskRunner,
   commits: readonly { readonly instant: Instant; readonly metadata: CommitMetadata }[],
   footprint: WriteFootprint,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { insertedKeys } = footprint;
-  if (!insertedKeys || insertedKeys.rows.length === 0) return;
+  const { absentKeys } = footprint;
+  if (!absentKeys || absentKeys.rows.length === 0) return;
   for (const { instant, metadata } of commits) {
     const slices = [...metadata.partitionToWriteStats.values()]
       .flat()
       .filter((stat) => stat.path !== "" && !stat.path.includes(".log."))
       .map((stat) => requireBaseFile(stat.path, stat.fileSizeInBytes, `commit ${instant.time}`));
     const { kind } = context.config.index;
-    const tagged = await tagLocations(runner, kind, slices, insertedKeys, signal);
+    const tagged = await tagLocations(runner, kind, slices, absentKeys, signal);
     const hit = tagged.find((slice) => slice.entries.length > 0);
     if (!hit) continue;
     throw new WriteConflict(
-      `cannot complete commit ${footprint.instant}: ${hit.entries.length} keys that it inserts were inserted by ${instant.action} ${instant.time}`,
+      `cannot complete commit ${footprint.instant}: ${hit.entries.length} keys that no file held were written by ${instant.action} ${instant.time}`,
       footprint.instant,
     );
   }

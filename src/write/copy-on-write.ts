@@ -10,10 +10,10 @@ import type {
 } from "../file-group/base-file-writer.ts";
 import { type FileSlice, fileGroupKey } from "../file-group/file-slice.ts";
 import type { TaskRunner } from "../file-group/task-runner.ts";
-import type { BytesColumn, ColumnBatch } from "../format/column-batch.ts";
-import { gatherBatch, gatherColumn } from "../format/column-gather.ts";
+import type { BytesColumn, Column, ColumnBatch } from "../format/column-batch.ts";
+import { gatherColumn } from "../format/column-gather.ts";
 import type { TaggedSlice } from "../indexing/tag-locations.ts";
-import { mapConcurrently } from "../runtime/concurrency.ts";
+import { mapConcurrently, yieldToHost } from "../runtime/concurrency.ts";
 import { createUuid } from "../runtime/random.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import type { IncomingRecords } from "./incoming-records.ts";
@@ -34,8 +34,8 @@ export interface FileGroupWork {
 /** Plans which file group takes which entries. */
 export interface WorkPlan {
   readonly work: readonly FileGroupWork[];
-  /** Entries that no file held. */
-  readonly inserted: Int32Array;
+  /** Entries that no file held, those that delete their key included. */
+  readonly absent: Int32Array;
 }
 
 /** Assigns tagged entries to their slices and the rest to small files, then to new file groups. */
@@ -51,16 +51,7 @@ export async function planWork(
   const { entries, partitions } = records;
   const isTagged = new Uint8Array(entries.keyRows.length);
   for (const slice of tagged) for (const entry of slice.entries) isTagged[entry] = 1;
-  const inserted: number[] = [];
-  const byPartition = new Map<string, number[]>();
-  entries.keyRows.forEach((row, entry) => {
-    if (isTagged[entry] === 1 || (entries.finalRows[entry] as number) < 0) return;
-    const path = partitions.paths[partitions.partitionOfRow[row] as number] as string;
-    const list = byPartition.get(path);
-    if (list) list.push(entry);
-    else byPartition.set(path, [entry]);
-    inserted.push(entry);
-  });
+  const { absent, insertsOf } = await splitAbsent(records, isTagged, signal);
   const loadOf = new Map<FileSlice, FileLoad>(tagged.map((found) => [found.slice, found]));
   const work = new Map<FileSlice, FileGroupWork>();
   for (const { slice, entries: found, positions } of tagged) {
@@ -69,8 +60,9 @@ export async function planWork(
     work.set(slice, { partitionPath, slice, entries: found, positions, inserts: NONE });
   }
   const created: FileGroupWork[] = [];
-  for (const [partitionPath, list] of byPartition) {
-    let rest = Int32Array.from(list);
+  for (const [partition, inserts] of insertsOf.entries()) {
+    const partitionPath = partitions.paths[partition] as string;
+    let rest = inserts;
     const small = slices
       .filter((slice) => slice.partitionPath === partitionPath && !isReserved(slice))
       .filter((slice) => slice.baseFile.sizeBytes < settings.smallFileBytes)
@@ -99,10 +91,50 @@ export async function planWork(
       });
     }
   }
-  return { work: [...work.values(), ...created], inserted: Int32Array.from(inserted) };
+  return { work: [...work.values(), ...created], absent };
 }
 
 const NONE = new Int32Array(0);
+
+/** Entries looked at before the host gets a turn. */
+const ENTRIES_A_TURN = 65_536;
+
+/** The entries that no file holds, and by partition those of them that leave a row. */
+async function splitAbsent(
+  records: IncomingRecords,
+  isTagged: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<{
+  readonly absent: Int32Array;
+  readonly insertsOf: readonly Int32Array<ArrayBuffer>[];
+}> {
+  const { keyRows, finalRows } = records.entries;
+  const { paths, partitionOfRow } = records.partitions;
+  const absent = new Int32Array(keyRows.length);
+  const counts = new Int32Array(paths.length);
+  let absentCount = 0;
+  for (let entry = 0; entry < keyRows.length; entry += 1) {
+    if (entry % ENTRIES_A_TURN === ENTRIES_A_TURN - 1) await yieldToHost(signal);
+    if (isTagged[entry] === 1) continue;
+    absent[absentCount] = entry;
+    absentCount += 1;
+    if ((finalRows[entry] as number) < 0) continue;
+    const partition = partitionOfRow[keyRows[entry] as number] as number;
+    counts[partition] = (counts[partition] as number) + 1;
+  }
+  const insertsOf = Array.from(counts, (count) => new Int32Array(count));
+  counts.fill(0);
+  for (let index = 0; index < absentCount; index += 1) {
+    if (index % ENTRIES_A_TURN === ENTRIES_A_TURN - 1) await yieldToHost(signal);
+    const entry = absent[index] as number;
+    if ((finalRows[entry] as number) < 0) continue;
+    const partition = partitionOfRow[keyRows[entry] as number] as number;
+    const at = counts[partition] as number;
+    (insertsOf[partition] as Int32Array)[at] = entry;
+    counts[partition] = at + 1;
+  }
+  return { absent: absent.slice(0, absentCount), insertsOf };
+}
 
 /** What the rows of a file need, for an estimate of how many more it takes. */
 interface FileLoad {
@@ -157,9 +189,9 @@ export async function writeBaseFiles(
     async (item, taskNumber): Promise<readonly WrittenFile[]> => {
       options.beforeFile();
       if (!item.slice) {
-        return runner.run(createTask(options, records, item, taskNumber), signal);
+        return runner.run(await createTask(options, records, item, taskNumber), signal);
       }
-      const task = mergeTask(options, records, orderingField, item, item.slice, taskNumber);
+      const task = await mergeTask(options, records, orderingField, item, item.slice, taskNumber);
       const file = await runner.run(task, signal);
       return file ? [file] : [];
     },
@@ -178,69 +210,98 @@ function target(
   return { instant, partitionPath, writeToken, taskNumber, settings };
 }
 
-function createTask(
+async function createTask(
   options: CopyOnWriteOptions,
   records: IncomingRecords,
   item: FileGroupWork,
   taskNumber: number,
-): CreateTask {
+): Promise<CreateTask> {
   const rows = item.inserts.map((entry) => records.entries.finalRows[entry] as number);
   return {
     kind: "create",
     ...target(options, item.partitionPath, taskNumber),
     fileIdPrefix: createUuid(options.context.runtime.random),
-    batch: gatherBatch(records.batch, undefined, rows),
+    batch: await gatherInTurns(records.batch, rows, options.signal),
     keys: gatherColumn(records.keys, undefined, rows) as BytesColumn,
   };
 }
 
 /** Cuts the incoming rows of one file group out, and points the plan at the cut. */
-function mergeTask(
+async function mergeTask(
   options: CopyOnWriteOptions,
   records: IncomingRecords,
   orderingField: string | undefined,
   item: FileGroupWork,
   slice: FileSlice,
   taskNumber: number,
-): MergeTask {
-  const cut = new RowCut();
-  const finalRows = item.entries.map((entry) =>
-    cut.rowOf(records.entries.finalRows[entry] as number),
-  );
-  const thresholdRows = item.entries.map((entry) =>
-    orderingField === undefined ? -1 : cut.rowOf(records.entries.thresholdRows[entry] as number),
-  );
-  const appends = item.inserts.map((entry) =>
-    cut.rowOf(records.entries.finalRows[entry] as number),
-  );
+): Promise<MergeTask> {
+  const { entries } = records;
+  const cut = new RowCut(2 * item.entries.length + item.inserts.length);
+  const finalRows = new Int32Array(item.entries.length);
+  const thresholdRows = new Int32Array(item.entries.length).fill(-1);
+  for (let index = 0; index < item.entries.length; index += 1) {
+    if (index % ENTRIES_A_TURN === ENTRIES_A_TURN - 1) await yieldToHost(options.signal);
+    const entry = item.entries[index] as number;
+    const finalRow = entries.finalRows[entry] as number;
+    const number = cut.add(finalRow);
+    finalRows[index] = number;
+    if (orderingField === undefined) continue;
+    const threshold = entries.thresholdRows[entry] as number;
+    thresholdRows[index] = threshold === finalRow ? number : cut.add(threshold);
+  }
+  const appends = item.inserts.map((entry) => cut.add(entries.finalRows[entry] as number));
   const rows = cut.rows();
-  const batch: ColumnBatch = gatherBatch(records.batch, undefined, rows);
   return {
     kind: "merge",
     ...target(options, item.partitionPath, taskNumber),
     fileId: slice.fileId,
     base: { path: slice.baseFile.path, sizeBytes: slice.baseFile.sizeBytes },
     baseInstant: slice.baseFile.instant,
-    changes: { batch, positions: item.positions, finalRows, thresholdRows, appends, orderingField },
+    changes: {
+      batch: await gatherInTurns(records.batch, rows, options.signal),
+      positions: item.positions,
+      finalRows,
+      thresholdRows,
+      appends,
+      orderingField,
+    },
     keys: gatherColumn(records.keys, undefined, rows) as BytesColumn,
   };
 }
 
+/** The picked rows, one column a turn of the host. */
+async function gatherInTurns(
+  batch: ColumnBatch,
+  rows: Int32Array,
+  signal: AbortSignal | undefined,
+): Promise<ColumnBatch> {
+  const columns: Column[] = [];
+  for (const column of batch.columns) {
+    columns.push(gatherColumn(column, undefined, rows));
+    if (rows.length >= ENTRIES_A_TURN) await yieldToHost(signal);
+  }
+  return { schema: batch.schema, rowCount: rows.length, columns };
+}
+
 /** Numbers rows of the whole write anew, in the order in which one file group asks for them. */
 class RowCut {
-  readonly #numbers: Map<number, number> = new Map();
+  readonly #rows: Int32Array;
+  #count = 0;
 
-  rowOf(row: number): number {
+  constructor(most: number) {
+    this.#rows = new Int32Array(most);
+  }
+
+  /** The number of a row in the cut; -1 stays -1. */
+  add(row: number): number {
     if (row < 0) return -1;
-    const known = this.#numbers.get(row);
-    if (known !== undefined) return known;
-    const number = this.#numbers.size;
-    this.#numbers.set(row, number);
-    return number;
+    this.#rows[this.#count] = row;
+    this.#count += 1;
+    return this.#count - 1;
   }
 
   rows(): Int32Array {
-    return Int32Array.from(this.#numbers.keys());
+    return this.#rows.slice(0, this.#count);
   }
 }
 

@@ -72,7 +72,7 @@ function eachRow(rowCount: number): FoldedKeys {
   return { keyRows: rows, finalRows: rows, thresholdRows: new Int32Array(rowCount).fill(-1) };
 }
 
-const ROWS_A_TURN = 32_768;
+const ROWS_A_TURN = 8_192;
 
 /**
  * Folds the rows of each key as if they were applied one after the other to an absent row. A stored

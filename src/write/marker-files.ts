@@ -53,13 +53,21 @@ export async function loadMarkers(
 }
 
 /**
- * Removes the data files that markers name, those of this instant only, and returns the paths of
- * the markers. For a write that its own process gives up.
+ * Removes the data files of a write that its own process gives up: those that markers name, and those
+ * that a listing of the partitions shows. Who took this writer for dead has removed its markers too.
  */
-export async function removeMarkedFiles(context: TableContext, instant: string): Promise<void> {
+export async function removeWrittenFiles(
+  context: TableContext,
+  instant: string,
+  partitions: Iterable<string>,
+): Promise<void> {
+  const isOwn = (fileName: string): boolean => parseBaseFileName(fileName)?.instant === instant;
   const markers = await loadMarkers(context, instant);
-  const files = markers.files
-    .filter((file) => parseBaseFileName(file.fileName)?.instant === instant)
-    .map((file) => dataPath(file.partitionPath, file.fileName));
-  await context.storage.delete(files);
+  const named = markers.files.filter((file) => isOwn(file.fileName));
+  const listed = await mapConcurrently(partitions, 16, async (partitionPath) => {
+    const { objects } = await context.storage.listFolder(partitionPath);
+    return objects.map(({ path }) => path).filter((path) => isOwn(splitDataPath(path).fileName));
+  });
+  const paths = named.map((file) => dataPath(file.partitionPath, file.fileName));
+  await context.storage.delete([...new Set([...paths, ...listed.flat()])]);
 }

@@ -1,16 +1,9 @@
-// Undoes an instant: its data files, then its timeline files, recorded as a rollback of its own.
-// Every step may be repeated, by this process or another. Rules: spec/protocol/rollback.md.
-import { HudiError } from "../errors.ts";
-import { listPartitions, loadCommitMetadata } from "../file-group/file-system-view.ts";
-import {
-  dataPath,
-  heartbeatPath,
-  parseBaseFileName,
-  requireDataPath,
-  splitDataPath,
-} from "../layout/table-paths.ts";
-import { bestEffort, mapConcurrently } from "../runtime/concurrency.ts";
+// Decides what is undone: writes whose writers died, and instants that are named. A rollback is
+// requested under the lease. Rules: spec/protocol/rollback.md, RB-4 to RB-7.
+import { HudiError, isHudiError } from "../errors.ts";
+import { mapConcurrently } from "../runtime/concurrency.ts";
 import { createUuid } from "../runtime/random.ts";
+import { isOutcomeUnknown } from "../storage/storage.ts";
 import {
   type ActiveTimeline,
   createInstantFile,
@@ -18,15 +11,20 @@ import {
   issueInstant,
   loadActiveTimeline,
   readInstant,
-  revertToInflight,
 } from "../timeline/active-timeline.ts";
 import type { Instant } from "../timeline/instant.ts";
-import { encodeRollbackMetadata } from "../timeline/rollback-metadata.ts";
+import type { InstantTime } from "../timeline/instant-time.ts";
 import { decodeRollbackPlan, encodeRollbackPlan } from "../timeline/rollback-plan.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import { findExpiredWrites, type HeartbeatSettings } from "./heartbeat.ts";
-import { loadMarkers } from "./marker-files.ts";
-import { acquireLease, type Lease, type LeaseSettings } from "./write-lock.ts";
+import {
+  absolutePath,
+  executeRollback,
+  findFilesOf,
+  type RequestedRollback,
+  startRollback,
+} from "./rollback-execution.ts";
+import { acquireLease, type Lease, type LeaseSettings, underLease } from "./write-lock.ts";
 
 /** Settings that rolling back needs. */
 export interface RollbackSettings {
@@ -34,15 +32,10 @@ export interface RollbackSettings {
   readonly heartbeat: HeartbeatSettings;
 }
 
-/** A rollback that is requested: its own time and what it undoes. */
-export interface RequestedRollback {
-  readonly time: string;
-  readonly target: Instant;
-}
-
 /**
- * Rolls back every pending write whose writer died, and finishes rollbacks that died themselves.
- * Returns the instants that are gone. One listing when there is nothing to do.
+ * Rolls back every pending write whose writer died, and finishes rollbacks that died themselves or
+ * would take a completed commit from under the next one. Returns the instants that were dealt with.
+ * One listing when there is nothing to do.
  */
 export async function rollbackExpiredWrites(
   context: TableContext,
@@ -59,7 +52,9 @@ export async function rollbackExpiredWrites(
     signal,
   );
   const stalled = await findStalledRollbacks(context, timeline, settings, signal);
-  if (expired.length === 0 && stalled.length === 0) return [];
+  for (const rollback of stalled) await executeRollback(context, rollback, signal);
+  const undone = stalled.map((rollback) => rollback.target.time);
+  if (expired.length === 0) return undone;
   const requested = await withLease(context, settings.lease, signal, async (lease) => {
     const now = await loadActiveTimeline(context, signal);
     // Somebody may have rolled them back, or they may have gone on, before the lease was ours.
@@ -76,14 +71,14 @@ export async function rollbackExpiredWrites(
     );
     return requestRollbacks(context, now, targets, lease, signal);
   });
-  const all = [...stalled, ...requested];
-  for (const rollback of all) await executeRollback(context, rollback, signal);
-  return all.map((rollback) => rollback.target.time);
+  for (const rollback of requested) await executeRollback(context, rollback, signal);
+  return [...undone, ...requested.map((rollback) => rollback.target.time)];
 }
 
 /**
  * Rolls one instant back by name: a pending write, or the newest completed one. Throws `NOT_FOUND`
- * for an unknown instant and `INVALID` when later commits stand on it.
+ * for an unknown instant, `INVALID` when later commits stand on it and `CONFLICT` when one came
+ * meanwhile.
  */
 export async function rollbackInstant(
   context: TableContext,
@@ -104,11 +99,18 @@ export async function rollbackInstant(
     requireRollbackAllowed(timeline, target);
     const pending = await loadPendingRollbacks(context, timeline, signal);
     const known = pending.find((entry) => entry.target.time === time);
-    if (known) return known;
-    const [requested] = await requestRollbacks(context, timeline, [target], lease, signal);
-    return requested as RequestedRollback;
+    const requested = (known ??
+      (await requestRollbacks(context, timeline, [target], lease, signal))[0]) as RequestedRollback;
+    // Inflight says that a completed commit is meant, and nobody can complete one on top of it now.
+    if (target.state === "completed") await startRollback(context, requested, signal, lease);
+    return requested;
   });
-  await executeRollback(context, rollback, signal);
+  if (await executeRollback(context, rollback, signal)) return;
+  throw new HudiError(
+    "CONFLICT",
+    `cannot roll back ${time}: another writer completed on top of it meanwhile; roll that back first`,
+    { instant: time },
+  );
 }
 
 function requireRollbackAllowed(timeline: ActiveTimeline, target: Instant): void {
@@ -145,6 +147,9 @@ async function withLease<T>(
   const lease = await acquireLease(context, settings, signal);
   try {
     return await work(lease);
+  } catch (error) {
+    if (isOutcomeUnknown(error)) lease.leaveToExpire();
+    throw error;
   } finally {
     await lease.release();
   }
@@ -159,6 +164,7 @@ async function requestRollbacks(
   signal: AbortSignal | undefined,
 ): Promise<RequestedRollback[]> {
   const requested: RequestedRollback[] = [];
+  const tried: InstantTime[] = [];
   const { random } = context.runtime;
   for (const target of targets) {
     const files = await findFilesOf(context, target, signal);
@@ -175,22 +181,32 @@ async function requestRollbacks(
       random.bytes(16),
     );
     for (;;) {
-      const used = requested.map((rollback) => rollback.time);
-      const time = issueInstant(context, timeline, used);
-      await lease.requireHeld();
-      const outcome = await createInstantFile(
-        context,
-        { time, action: "rollback", state: "requested" },
-        content,
-        { writeId: createUuid(random), signal },
-      );
-      requested.push({ time, target });
-      if (outcome === "created") break;
-      requested.pop();
-      used.push(time);
+      const time = issueInstant(context, timeline, tried);
+      tried.push(time);
+      const instant = { time, action: "rollback", state: "requested" } as const;
+      const outcome = await createInstantFile(context, instant, content, {
+        writeId: createUuid(random),
+        signal,
+        ...underLease(lease),
+      });
+      if (outcome === "exists" || (await withdrawIfShared(context, instant, signal))) continue;
+      requested.push({ time, state: "requested", target });
+      break;
     }
   }
   return requested;
+}
+
+/** A write that does not hold the lease may have taken the same time; one of the two has to yield. */
+async function withdrawIfShared(
+  context: TableContext,
+  own: Instant,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const { instants } = await loadActiveTimeline(context, signal);
+  const isShared = instants.some(({ time, action }) => time === own.time && action !== own.action);
+  if (isShared) await deletePendingInstant(context, own, signal);
+  return isShared;
 }
 
 /** Rollbacks that are requested or inflight, with what they undo. */
@@ -210,24 +226,41 @@ export async function loadRollbacks(
   rollbacks: readonly Instant[],
   signal?: AbortSignal,
 ): Promise<RequestedRollback[]> {
-  return mapConcurrently(
+  const loaded = await mapConcurrently(
     rollbacks,
     8,
-    async (instant) => {
+    async (instant): Promise<RequestedRollback[]> => {
       const requested = { ...instant, state: "requested" } as const;
-      const plan = decodeRollbackPlan(await readInstant(context, requested, signal), instant.time);
-      const { time, action } = plan.instantToRollback;
+      const bytes = await findInstantContent(context, requested, signal);
+      // One that is not there any more was withdrawn.
+      if (!bytes) return [];
+      const { time, action } = decodeRollbackPlan(bytes, instant.time).instantToRollback;
       const target = timeline.find(time) ?? {
         time,
         action: action as Instant["action"],
         state: "inflight" as const,
       };
-      return { time: instant.time, target };
+      return [{ time: instant.time, state: instant.state, target }];
     },
     signal,
   );
+  return loaded.flat();
 }
 
+async function findInstantContent(
+  context: TableContext,
+  instant: Instant,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array | undefined> {
+  try {
+    return await readInstant(context, instant, signal);
+  } catch (error) {
+    if (isHudiError(error, "NOT_FOUND")) return undefined;
+    throw error;
+  }
+}
+
+/** Rollbacks that nobody else can be expected to finish, or that the next write must not precede. */
 async function findStalledRollbacks(
   context: TableContext,
   timeline: ActiveTimeline,
@@ -236,101 +269,9 @@ async function findStalledRollbacks(
 ): Promise<RequestedRollback[]> {
   const rollbacks = await loadPendingRollbacks(context, timeline, signal);
   const nowMs = context.runtime.clock.now();
-  return rollbacks.filter(({ time }) => {
+  return rollbacks.filter(({ time, state, target }) => {
+    if (state === "inflight" && target.state === "completed") return true;
     const instant = timeline.find(time) as Instant;
     return nowMs - timeline.modifiedMs(instant) > settings.heartbeat.expireMs;
   });
-}
-
-/**
- * Carries a requested rollback out: deletes the data files, then the timeline files of the target,
- * completes, and last removes what helps to find the files.
- */
-export async function executeRollback(
-  context: TableContext,
-  rollback: RequestedRollback,
-  signal?: AbortSignal,
-): Promise<void> {
-  const { storage, runtime } = context;
-  const { time, target } = rollback;
-  const startedMs = runtime.clock.now();
-  const writeId = (): string => createUuid(runtime.random);
-  await createInstantFile(
-    context,
-    { time, action: "rollback", state: "inflight" },
-    new Uint8Array(0),
-    { writeId: writeId(), signal },
-  );
-  const files = await findFilesOf(context, target, signal);
-  if (target.state === "completed") await revertToInflight(context, target, signal);
-  await storage.delete([...files.values()].flat(), { signal });
-  await deletePendingInstant(context, target, signal);
-  const partitions = new Map(
-    Array.from(files, ([partition, paths]) => [
-      partition,
-      {
-        successDeleteFiles: paths.map((path) => absolutePath(context, path)),
-        failedDeleteFiles: [],
-      },
-    ]),
-  );
-  const content = await encodeRollbackMetadata(
-    {
-      startRollbackTime: time,
-      timeTakenMs: runtime.clock.now() - startedMs,
-      totalFilesDeleted: [...files.values()].flat().length,
-      instantsRollback: [{ time: target.time, action: target.action }],
-      partitions,
-    },
-    runtime.random.bytes(16),
-  );
-  await createInstantFile(context, { time, action: "rollback", state: "completed" }, content, {
-    writeId: writeId(),
-    signal,
-  });
-  await bestEffort(async () => {
-    const markers = await loadMarkers(context, target.time);
-    await storage.delete([...markers.paths, heartbeatPath(target.time)]);
-  });
-}
-
-/**
- * The base files that an instant left, by partition: those its markers and its commit metadata name,
- * and those a listing shows, because a reader that does not know the timeline would serve them.
- */
-async function findFilesOf(
-  context: TableContext,
-  target: Instant,
-  signal: AbortSignal | undefined,
-): Promise<Map<string, string[]>> {
-  const { storage } = context;
-  const markers = await loadMarkers(context, target.time, signal);
-  const partitions = new Set(await listPartitions(context, { signal }));
-  for (const file of markers.files) partitions.add(file.partitionPath);
-  if (target.state === "completed") {
-    const metadata = await loadCommitMetadata(context, target, signal);
-    for (const stats of metadata.partitionToWriteStats.values()) {
-      for (const stat of stats)
-        partitions.add(splitDataPath(requireDataPath(stat.path, target.time)).partitionPath);
-    }
-  }
-  const found = await mapConcurrently(
-    [...partitions].sort(),
-    16,
-    async (partition): Promise<[string, string[]]> => {
-      const { objects } = await storage.listFolder(partition, { signal });
-      const paths = objects
-        .map((object) => splitDataPath(object.path).fileName)
-        .filter((name) => parseBaseFileName(name)?.instant === target.time)
-        .map((name) => dataPath(partition, name));
-      return [partition, paths];
-    },
-    signal,
-  );
-  return new Map(found.filter(([, paths]) => paths.length > 0));
-}
-
-/** Rollback plans of Hudi name files absolutely. */
-function absolutePath(context: TableContext, path: string): string {
-  return `${context.storage.location}/${path}`;
 }

@@ -1,6 +1,6 @@
 // One write on the timeline: begin, start, complete, or give up. The only way to a completed commit.
 // Rules: spec/protocol/commit.md, TX-1 to TX-15.
-import { HudiError } from "../errors.ts";
+import { HudiError, isHudiError } from "../errors.ts";
 import { parseTableConfig } from "../layout/table-config.ts";
 import { heartbeatPath, PROPERTIES_PATH } from "../layout/table-paths.ts";
 import { bestEffort } from "../runtime/concurrency.ts";
@@ -18,7 +18,7 @@ import type { TableContext } from "../timeline/table-context.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { loadMarkers } from "./marker-files.ts";
 import { loadRollbacks, rollbackExpiredWrites } from "./rollback.ts";
-import { acquireLease, type Lease } from "./write-lock.ts";
+import { acquireLease, type Lease, underLease } from "./write-lock.ts";
 import type { WriteSettings } from "./write-settings.ts";
 
 /** Another writer completed over what this write touched; the write may be done again. */
@@ -78,6 +78,7 @@ export class WriteTransaction {
       const instant: Instant = { time, action, state: "requested" };
       // The heartbeat precedes the request: a requested instant never stands without one.
       const heartbeat = await Heartbeat.start(context, time, settings.heartbeat, signal);
+      let isRequested = false;
       try {
         const outcome = await createInstantFile(context, instant, new Uint8Array(0), {
           writeId: createUuid(context.runtime.random),
@@ -89,19 +90,22 @@ export class WriteTransaction {
           seen = await loadActiveTimeline(context, signal);
           continue;
         }
-        const timeline = await loadActiveTimeline(context, signal);
-        const transaction = new WriteTransaction(context, settings, instant, timeline, heartbeat);
-        if (isOvertaken(timeline, instant)) {
-          await transaction.abandon();
-          seen = timeline;
-          continue;
+        isRequested = true;
+        seen = await loadActiveTimeline(context, signal);
+        if (!isOvertaken(seen, instant)) {
+          const gone = await rollbackExpiredWrites(context, seen, time, settings, signal);
+          if (gone.length === 0) {
+            return new WriteTransaction(context, settings, instant, seen, heartbeat);
+          }
+          // Meanwhile others may have completed greater instants, so this one begins anew.
+          seen = await loadActiveTimeline(context, signal);
         }
-        const gone = await rollbackExpiredWrites(context, timeline, time, settings, signal);
-        if (gone.length === 0) return transaction;
-        const clean = await loadActiveTimeline(context, signal);
-        return new WriteTransaction(context, settings, instant, clean, heartbeat);
+        await removeRequest(context, instant, heartbeat);
       } catch (error) {
         heartbeat.stop();
+        if (isRequested && !isOutcomeUnknown(error)) {
+          await bestEffort(() => removeRequest(context, instant, heartbeat));
+        }
         throw error;
       }
     }
@@ -129,7 +133,10 @@ export class WriteTransaction {
     if (outcome === "exists") throw this.#lost("its inflight file belongs to another writer");
   }
 
-  /** Completes under the lease. After the completed instant exists nothing throws. */
+  /**
+   * Completes under the lease. After the completed instant exists nothing throws, unless the lease
+   * had run out by then, which is `COMMIT_STATE_UNKNOWN`.
+   */
   async complete(step: CompletionStep, signal?: AbortSignal): Promise<void> {
     const context = this.#context;
     const { time } = this.instant;
@@ -137,35 +144,65 @@ export class WriteTransaction {
     try {
       await this.#requireSameTable(signal);
       const now = await loadActiveTimeline(context, signal);
-      const own = now.find(time);
-      if (own?.state !== "inflight") throw this.#lost("its inflight file is gone");
-      // A rollback that is done counts too: a writer that slept through it may have made its
-      // inflight file anew.
-      const later = now.instants.filter((i) => i.action === "rollback" && i.time > time);
-      const rollbacks = await loadRollbacks(context, now, later, signal);
-      if (rollbacks.some((rollback) => rollback.target.time === time)) {
-        throw this.#lost("a rollback names it");
-      }
+      await this.#requireGround(now, signal);
       await step.check(now, lease);
       const content = await step.content(now);
       this.requireAlive();
       signal?.throwIfAborted();
-      const outcome = await createInstantFile(
-        context,
-        { ...this.instant, state: "completed" },
-        content,
-        {
-          writeId: createUuid(context.runtime.random),
-          beforeAttempt: () => lease.requireHeld(),
-        attemptLimitMs: this.#settings.lease.requestLimitMs,
-        },
-      );
-      if (outcome === "exists") throw this.#lost("its completed file belongs to another writer");
+      await this.#createCompleted(content, lease);
     } finally {
       await lease.release();
     }
     this.#heartbeat.stop();
     await bestEffort(() => context.storage.delete([...this.#markerPaths, heartbeatPath(time)]));
+  }
+
+  /** Makes sure that neither this write nor a commit that it is based on was rolled back. */
+  async #requireGround(now: ActiveTimeline, signal: AbortSignal | undefined): Promise<void> {
+    const { time } = this.instant;
+    if (now.find(time)?.state !== "inflight") throw this.#lost("its inflight file is gone");
+    // A rollback that is done counts too: a writer that slept through it may have made its
+    // inflight file anew.
+    const since = now.instants.filter(
+      ({ action, time: own }) => action === "rollback" && !this.#hasSeenCompleted(own),
+    );
+    const rollbacks = await loadRollbacks(this.#context, now, since, signal);
+    for (const { time: by, state, target } of rollbacks) {
+      if (target.time === time) throw this.#lost("a rollback names it");
+      const isGoing = target.state !== "completed" || state === "inflight";
+      if (!isGoing || !this.timeline.findCompletedWrite(target.time)) continue;
+      throw new WriteConflict(
+        `cannot complete commit ${time}: rollback ${by} undoes ${target.time}, which it is based on`,
+        time,
+      );
+    }
+  }
+
+  #hasSeenCompleted(rollback: string): boolean {
+    const known = this.timeline.find(rollback);
+    return known?.action === "rollback" && known.state === "completed";
+  }
+
+  async #createCompleted(content: Uint8Array, lease: Lease): Promise<void> {
+    const completed = { ...this.instant, state: "completed" } as const;
+    const { time } = completed;
+    try {
+      const outcome = await createInstantFile(this.#context, completed, content, {
+        writeId: createUuid(this.#context.runtime.random),
+        ...underLease(lease),
+      });
+      if (outcome === "exists") throw this.#lost("its completed file belongs to another writer");
+    } catch (error) {
+      // The request may still be on its way: nobody else may look before it has arrived.
+      if (isInDoubt(error)) lease.leaveToExpire();
+      throw error;
+    }
+    if (!lease.hasRunOut()) return;
+    throw new HudiError(
+      "COMMIT_STATE_UNKNOWN",
+      `cannot tell whether commit ${time} counts: the lease ran out while its completed file was created, and another writer may have come in between; read the timeline before retrying`,
+      { instant: time },
+    );
   }
 
   /**
@@ -174,28 +211,15 @@ export class WriteTransaction {
    */
   async giveUp(error: unknown, removeData: () => Promise<void>): Promise<void> {
     this.#heartbeat.stop();
-    if (
-      isOutcomeUnknown(error) ||
-      (error instanceof HudiError && error.code === "COMMIT_STATE_UNKNOWN")
-    ) {
-      return;
-    }
+    if (isInDoubt(error)) return;
     await bestEffort(async () => {
       const now = await loadActiveTimeline(this.#context);
       if (now.find(this.instant.time)?.state === "completed") return;
       await removeData();
-      await this.abandon();
+      await removeRequest(this.#context, this.instant, this.#heartbeat);
       const markers = await loadMarkers(this.#context, this.instant.time);
       await this.#context.storage.delete(markers.paths);
     });
-  }
-
-  /** Removes the timeline files, markers and heartbeat of a write that left no data. */
-  async abandon(): Promise<void> {
-    this.#heartbeat.stop();
-    const { time } = this.instant;
-    await deletePendingInstant(this.#context, this.instant);
-    await this.#context.storage.delete([heartbeatPath(time)]);
   }
 
   async #requireSameTable(signal: AbortSignal | undefined): Promise<void> {
@@ -225,6 +249,22 @@ export class WriteTransaction {
       time,
     );
   }
+}
+
+/** Removes the timeline files and the heartbeat of a write that left no data. */
+async function removeRequest(
+  context: TableContext,
+  instant: Instant,
+  heartbeat: Heartbeat,
+): Promise<void> {
+  heartbeat.stop();
+  await deletePendingInstant(context, instant);
+  await context.storage.delete([heartbeatPath(instant.time)]);
+}
+
+/** Whether a request that failed so may still take effect. */
+function isInDoubt(error: unknown): boolean {
+  return isOutcomeUnknown(error) || isHudiError(error, "COMMIT_STATE_UNKNOWN");
 }
 
 /**

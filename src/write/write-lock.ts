@@ -6,6 +6,7 @@ import { LEASE_PATH, LOCKS_FOLDER } from "../layout/table-paths.ts";
 import { bestEffort } from "../runtime/concurrency.ts";
 import { createFraction, createUuid } from "../runtime/random.ts";
 import { isOutcomeUnknown } from "../storage/storage.ts";
+import type { CreateInstantOptions } from "../timeline/active-timeline.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 
 /** Times of the lease, in ms. */
@@ -24,25 +25,42 @@ export const DEFAULT_LEASE: LeaseSettings = {
   requestLimitMs: 45_000,
 };
 
-/** Clocks of writers may differ by this much. */
+/** Clocks run at speeds that differ by less than this during a lease. */
 const DRIFT_MS = 500;
+/** Clocks of machines show times that differ by less than this. */
+const MAX_SKEW_MS = 1_800_000;
 const MAX_PAUSE_MS = 1_000;
 
 /** A lease that this process holds. */
 export interface Lease {
+  /** The longest that a request under the lease may take. */
+  readonly requestLimitMs: number;
   /**
    * Makes sure that a request sent now ends while the lease is valid, renewing it where little is
    * left. Throws `CONFLICT` when the lease was lost.
    */
   requireHeld(): Promise<void>;
+  /** Whether the time of the lease has run out. */
+  hasRunOut(): boolean;
+  /** Keeps `release` from giving it back: a request under the lease may still arrive. */
+  leaveToExpire(): void;
   /** Gives the lease back; never throws. */
   release(): Promise<void>;
 }
 
 interface LeaseState {
   readonly expired: boolean;
+  /** The end, in ms of the holder's clock. */
   readonly validUntil: number;
   readonly owner: string;
+  /** For how long it is valid from when it was written; other engines do not say it. */
+  readonly leaseMs?: number | undefined;
+}
+
+/** A lease as it was found, and since when it has been seen unchanged. */
+interface WatchedLease {
+  readonly text: string;
+  readonly sinceMs: number;
 }
 
 /** How a lease is kept in one kind of storage. */
@@ -72,23 +90,53 @@ export async function acquireLease(
   const owner = createUuid(random);
   const giveUpAt = clock.now() + settings.waitMs;
   let pauseMs = 20;
+  let watched: WatchedLease | undefined;
   for (;;) {
     signal?.throwIfAborted();
+    // Read before the look: a renewal that came after the look must not be taken for a late one.
+    const lookedAt = clock.now();
     const found = await store.load();
-    if (!found || isFree(found.state, clock.now())) {
-      const takenAt = clock.now();
-      const state = { expired: false, validUntil: takenAt + settings.leaseMs, owner };
+    watched = watch(watched, found, clock.now());
+    if (!found || isFree(found.state, lookedAt, lookedAt - watched.sinceMs)) {
+      const { leaseMs } = settings;
+      const state = { expired: false, validUntil: clock.now() + leaseMs, owner, leaseMs };
       const version = await store.follow(found?.version, state, createUuid(random));
       if (version !== undefined) return new HeldLease(context, store, settings, state, version);
     }
-    if (clock.now() >= giveUpAt) throw leaseHeld(found?.state, clock.now());
+    // A lease that looks overdue is watched to its end, however short the wait was to be.
+    const isOverdue = found !== undefined && lookedAt - found.state.validUntil > DRIFT_MS;
+    if (clock.now() >= giveUpAt && !isOverdue) throw leaseHeld(found?.state, clock.now());
     await clock.sleep(pauseMs * (0.5 + createFraction(random)), signal);
     pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 2);
   }
 }
 
-function isFree(state: LeaseState, now: number): boolean {
-  return state.expired || state.validUntil + DRIFT_MS < now;
+/** Options for creating an instant that only the holder of the lease may create. */
+export function underLease(
+  lease: Lease,
+): Pick<CreateInstantOptions, "beforeAttempt" | "attemptLimitMs"> {
+  return { beforeAttempt: () => lease.requireHeld(), attemptLimitMs: lease.requestLimitMs };
+}
+
+function watch(
+  watched: WatchedLease | undefined,
+  found: { readonly state: LeaseState; readonly version: string } | undefined,
+  nowMs: number,
+): WatchedLease {
+  const text = JSON.stringify(found ?? null);
+  return watched?.text === text ? watched : { text, sinceMs: nowMs };
+}
+
+/**
+ * Whether a lease may be followed. Its end is a time of the holder's clock, which may be another than
+ * ours by minutes, so it is over when it was seen unchanged for as long as it is valid. Of a lease
+ * that does not say how long that is, its engine takes the end by its own clock, and so do we.
+ */
+function isFree(state: LeaseState, nowMs: number, watchedMs: number): boolean {
+  if (state.expired) return true;
+  const overdueMs = nowMs - state.validUntil;
+  if (state.leaseMs === undefined) return overdueMs > DRIFT_MS;
+  return watchedMs > state.leaseMs + DRIFT_MS || overdueMs > MAX_SKEW_MS;
 }
 
 function leaseHeld(state: LeaseState | undefined, now: number): HudiError {
@@ -105,6 +153,7 @@ function leaseHeld(state: LeaseState | undefined, now: number): HudiError {
 }
 
 class HeldLease implements Lease {
+  readonly requestLimitMs: number;
   readonly #context: TableContext;
   readonly #store: LeaseStore;
   readonly #settings: LeaseSettings;
@@ -121,8 +170,17 @@ class HeldLease implements Lease {
     this.#context = context;
     this.#store = store;
     this.#settings = settings;
+    this.requestLimitMs = settings.requestLimitMs;
     this.#state = state;
     this.#version = version;
+  }
+
+  hasRunOut(): boolean {
+    return this.#context.runtime.clock.now() >= this.#state.validUntil;
+  }
+
+  leaveToExpire(): void {
+    this.#version = undefined;
   }
 
   async requireHeld(): Promise<void> {
@@ -172,9 +230,9 @@ function decodeState(bytes: Uint8Array, path: string): LeaseState {
   } catch {
     json = undefined;
   }
-  const { expired, validUntil, owner } = (json ?? {}) as Record<string, unknown>;
+  const { expired, validUntil, owner, leaseMs } = (json ?? {}) as Record<string, unknown>;
   if (typeof expired === "boolean" && typeof validUntil === "number" && typeof owner === "string") {
-    return { expired, validUntil, owner };
+    return { expired, validUntil, owner, ...(typeof leaseMs === "number" && { leaseMs }) };
   }
   throw new HudiError(
     "CORRUPT",
@@ -247,6 +305,12 @@ function numberedLease(context: TableContext): LeaseStore {
       .map(Number)
       .sort((a, b) => a - b);
   };
+  /** After an unknown outcome: the content holds a random owner, so it says whether it arrived. */
+  const requireWritten = async (number: number, content: Uint8Array, error: unknown) => {
+    if (!isOutcomeUnknown(error)) throw error;
+    const { bytes } = await storage.read(pathOf(number));
+    if (Buffer.compare(bytes, content) !== 0) throw error;
+  };
   return {
     async load() {
       for (;;) {
@@ -263,8 +327,13 @@ function numberedLease(context: TableContext): LeaseStore {
     },
     async follow(version, state, writeId) {
       const next = version === undefined ? 1 : Number(version) + 1;
-      const outcome = await storage.createIfAbsent(pathOf(next), encodeState(state), { writeId });
-      if (outcome === "exists") return undefined;
+      const content = encodeState(state);
+      try {
+        const outcome = await storage.createIfAbsent(pathOf(next), content, { writeId });
+        if (outcome === "exists") return undefined;
+      } catch (error) {
+        await requireWritten(next, content, error);
+      }
       const all = await numbers();
       if (all.at(-1) !== next) {
         await bestEffort(() => storage.delete([pathOf(next)]));
@@ -275,7 +344,12 @@ function numberedLease(context: TableContext): LeaseStore {
     },
     async update(version, state, writeId) {
       if ((await numbers()).at(-1) !== Number(version)) return undefined;
-      await storage.put(pathOf(Number(version)), encodeState(state), { writeId });
+      const content = encodeState(state);
+      try {
+        await storage.put(pathOf(Number(version)), content, { writeId });
+      } catch (error) {
+        await requireWritten(Number(version), content, error);
+      }
       return (await numbers()).at(-1) === Number(version) ? version : undefined;
     },
   };

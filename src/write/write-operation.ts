@@ -5,9 +5,9 @@ import type { WrittenFile } from "../file-group/base-file-writer.ts";
 import type { FileSlice } from "../file-group/file-slice.ts";
 import { fileGroupKey } from "../file-group/file-slice.ts";
 import { type FileSystemView, loadFileSystemView } from "../file-group/file-system-view.ts";
-import { rememberTableSchema } from "../file-group/table-schema.ts";
+import { loadTableSchema, rememberTableSchema } from "../file-group/table-schema.ts";
 import type { TaskRunner } from "../file-group/task-runner.ts";
-import { formatAvroSchema } from "../format/avro-schema.ts";
+import { formatAvroSchema, isSameSchema } from "../format/avro-schema.ts";
 import type { TableSchema } from "../format/schema.ts";
 import { tagLocations } from "../indexing/tag-locations.ts";
 import {
@@ -35,7 +35,7 @@ import {
   writeBaseFiles,
 } from "./copy-on-write.ts";
 import type { IncomingRecords } from "./incoming-records.ts";
-import { removeMarkedFiles } from "./marker-files.ts";
+import { removeWrittenFiles } from "./marker-files.ts";
 import { WriteConflict, WriteTransaction } from "./transaction.ts";
 import type { WriteSettings } from "./write-settings.ts";
 
@@ -103,23 +103,28 @@ async function attemptWrite(
   const { signal } = request;
   const transaction = await WriteTransaction.begin(context, "commit", settings, known, signal);
   const written: WrittenFile[] = [];
+  const partitions = new Set<string>();
   let hasReadOn = false;
   try {
+    await requireSameSchema(context, request, transaction);
     const view = await loadView(environment, request, transaction);
     const plan = await tagAndPlan(environment, request, transaction, view);
     await transaction.start(formatWorkloadProfile(profileOf(request, plan)), signal);
+    for (const { partitionPath } of plan.work) partitions.add(partitionPath);
     await writePartitionMetafiles(context, transaction, view, plan, signal);
     const first = await writeFiles(environment, request, transaction, plan, attempt);
     written.push(...first);
     for await (const records of request.rest ?? []) {
       hasReadOn = true;
       const more = { ...request, records };
+      for (const path of records.partitions.paths) partitions.add(path);
       written.push(...(await writeMore(environment, more, transaction, view, attempt)));
     }
     await completeWrite(environment, request, transaction, plan, written);
     rememberTableSchema(context, transaction.instant.time, request.schema);
   } catch (error) {
-    await transaction.giveUp(error, () => removeMarkedFiles(context, transaction.instant.time));
+    const { time } = transaction.instant;
+    await transaction.giveUp(error, () => removeWrittenFiles(context, time, partitions));
     // Rows that were read on cannot be had again, so the caller has to start over.
     if (error instanceof WriteConflict && hasReadOn) {
       throw new HudiError("CONFLICT", error.message, { instant: error.instant, cause: error });
@@ -150,6 +155,25 @@ async function writeMore(
   const plan = await planWork(context, settings, records, [], [], () => false, signal);
   await writePartitionMetafiles(context, transaction, view, plan, signal);
   return writeFiles(environment, request, transaction, plan, attempt);
+}
+
+/**
+ * The rows were read with the columns that the table had then. Where another engine has changed them
+ * since, rewriting its file groups with the old ones would lose what it wrote.
+ */
+async function requireSameSchema(
+  context: TableContext,
+  request: WriteRequest,
+  transaction: WriteTransaction,
+): Promise<void> {
+  const { schema, signal } = request;
+  const now = await loadTableSchema(context, transaction.timeline, undefined, signal);
+  if (isSameSchema(now, schema)) return;
+  throw new HudiError(
+    "CONFLICT",
+    `cannot write commit ${transaction.instant.time}: the columns of the table were changed by another writer meanwhile; write the rows again with the columns it has now`,
+    { instant: transaction.instant.time },
+  );
 }
 
 /** The slices of the partitions that the rows belong to. */
@@ -298,12 +322,13 @@ async function completeWrite(
   const looksUp = operation === "UPSERT" || operation === "DELETE";
   const footprint = {
     instant: transaction.instant.time,
+    schema: request.schema,
     touched: touchedGroups(plan.work as readonly FileGroupWork[]),
-    insertedKeys: looksUp
+    absentKeys: looksUp
       ? {
           keys: records.keys,
           partitions: records.partitions,
-          rows: plan.inserted.map((entry) => records.entries.keyRows[entry] as number),
+          rows: plan.absent.map((entry) => records.entries.keyRows[entry] as number),
         }
       : undefined,
   };

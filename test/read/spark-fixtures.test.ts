@@ -51,7 +51,11 @@ function completionOf(expected: TableExpectation, instant: string | undefined): 
 }
 
 /** The read that an expectation describes; incremental ranges are completion times where there are any. */
-function startRead(table: HudiTable, kind: ExpectationKind, expected: TableExpectation): Scan<object> {
+function startRead(
+  table: HudiTable,
+  kind: ExpectationKind,
+  expected: TableExpectation,
+): Scan<object> {
   const columns = columnsOf(expected);
   if (kind === "snapshot") return table.read({ columns });
   if (kind === "as-of") return table.read({ columns, asOf: expected.asOf });
@@ -203,6 +207,20 @@ describe.each(NAMES.filter((name) => name.startsWith("v6_") && name.includes("me
     });
   },
 );
+
+test("rows whose commit was archived stay visible", async () => {
+  const name = "v6_cow_hivestyle_urlencoded_6i1u";
+  const path = await copyFixture(name);
+  const expected = await loadExpectation(name);
+  const [first, second] = expected.instants;
+  const timeline = join(path, ".hoodie");
+  for (const file of await readdir(timeline)) {
+    if (file.startsWith(first?.requested ?? "-")) await rm(join(timeline, file));
+  }
+  await using table = await HudiTable.open(path);
+  expect((await table.timeline()).map(({ time }) => time)).toEqual([second?.requested]);
+  expect(canonicalRows(await readData(table))).toEqual(canonicalRows(dataRows(expected.rows)));
+});
 
 describe("a timeline in the zone of its writers", () => {
   const name = "v6_cow_hivestyle_losangeles_8i3u1d";

@@ -18,7 +18,6 @@ export const EXPIRE_MS: number = 3 * 3_600_000;
 
 /** What an operation is run on, and what it does. */
 export interface Scenario {
-  readonly name: string;
   /** How the table is before the operation. */
   readonly store: MemoryStore;
   readonly nowMs: number;
@@ -51,13 +50,23 @@ export const DEFINITION = {
 
 function createModel(): ModelTable {
   const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
-  return new ModelTable({ recordKey: "id", partitionBy: "region", orderingField: "version", compare });
+  return new ModelTable({
+    recordKey: "id",
+    partitionBy: "region",
+    orderingField: "version",
+    compare,
+  });
 }
 
+const COMMITS_OF_TABLE = 3;
+
 /** A table of two partitions and three commits. */
-async function createTable(
-  leaseKind: LeaseKind,
-): Promise<{ clock: SimulatedClock; store: MemoryStore; table: HudiTable<AnyRow>; model: ModelTable }> {
+async function createTable(leaseKind: LeaseKind): Promise<{
+  clock: SimulatedClock;
+  store: MemoryStore;
+  table: HudiTable<AnyRow>;
+  model: ModelTable;
+}> {
   const { clock, store, table } = await createMemoryTable(DEFINITION, { leaseKind });
   const model = createModel();
   const open = table as unknown as HudiTable<AnyRow>;
@@ -78,19 +87,22 @@ type Operation = (table: HudiTable<AnyRow>) => Promise<unknown>;
 
 async function writeScenario(
   leaseKind: LeaseKind,
-  name: string,
   run: Operation,
   apply: (model: ModelTable) => void,
 ): Promise<Scenario> {
   const { clock, store, model } = await createTable(leaseKind);
   const after = model.copy();
   apply(after);
-  return { name, store, nowMs: clock.now(), before: model, after, run, failsClean: true };
+  return { store, nowMs: clock.now(), before: model, after, run, failsClean: true };
 }
 
 const NEW_ROWS = [row("c1", "eu", 1, 1), row("c2", "us", 1), row("c3", "asia", 1, 3)];
 const MIXED_ROWS = [row("a1", "eu", 3, 99), row("b1", "us", 0, 1), row("b2", "us", 2), ...NEW_ROWS];
-const KEYS = [{ id: "a1", region: "eu" }, { id: "b1", region: "us" }, { id: "none", region: "eu" }];
+const KEYS = [
+  { id: "a1", region: "eu" },
+  { id: "b1", region: "us" },
+  { id: "none", region: "eu" },
+];
 const CHANGES: Change<AnyRow>[] = [
   { op: "insert", key: { id: "d1" }, after: row("d1", "asia", 1, 4) },
   { op: "update", key: { id: "a1" }, before: row("a1", "eu", 2), after: row("a1", "us", 3, 12) },
@@ -98,70 +110,104 @@ const CHANGES: Change<AnyRow>[] = [
   { op: "delete", key: { id: "a3", region: "eu", version: 1n } },
 ];
 
-/** Writes of every kind on a table that has rows. */
-export function writeScenarios(leaseKind: LeaseKind): Promise<Scenario>[] {
-  const scenario = (name: string, run: Operation, apply: (model: ModelTable) => void) =>
-    writeScenario(leaseKind, name, run, apply);
-  return [
-    scenario("insert that fills a small file", (t) => t.insert(NEW_ROWS), (m) => m.insert(NEW_ROWS)),
-    scenario("bulk insert", (t) => t.bulkInsert(NEW_ROWS), (m) => m.insert(NEW_ROWS)),
-    scenario("upsert over existing file groups", (t) => t.upsert(MIXED_ROWS), (m) => m.upsert(MIXED_ROWS)),
-    scenario("delete", (t) => t.delete(KEYS), (m) => m.delete(KEYS)),
-    scenario("apply", (t) => t.apply(CHANGES), (m) => m.apply(CHANGES)),
-  ];
+type Factory = (leaseKind: LeaseKind) => Promise<Scenario>;
+
+function scenarioOf(run: Operation, apply: (model: ModelTable) => void): Factory {
+  return (leaseKind) => writeScenario(leaseKind, run, apply);
 }
+
+/** Writes of every kind on a table that has rows. */
+export const WRITE_SCENARIOS: readonly (readonly [string, Factory])[] = [
+  [
+    "an insert that fills small files",
+    scenarioOf(
+      (t) => t.insert(NEW_ROWS),
+      (m) => m.insert(NEW_ROWS),
+    ),
+  ],
+  [
+    "a bulk insert",
+    scenarioOf(
+      (t) => t.bulkInsert(NEW_ROWS),
+      (m) => m.insert(NEW_ROWS),
+    ),
+  ],
+  [
+    "an upsert over existing file groups",
+    scenarioOf(
+      (t) => t.upsert(MIXED_ROWS),
+      (m) => m.upsert(MIXED_ROWS),
+    ),
+  ],
+  [
+    "a delete",
+    scenarioOf(
+      (t) => t.delete(KEYS),
+      (m) => m.delete(KEYS),
+    ),
+  ],
+  [
+    "an application of changes",
+    scenarioOf(
+      (t) => t.apply(CHANGES),
+      (m) => m.apply(CHANGES),
+    ),
+  ],
+];
 
 /** Undoing of every kind, and the switch of the metadata table. */
-export function recoveryScenarios(leaseKind: LeaseKind): Promise<Scenario>[] {
-  return [
-    rollbackOfDeadWriter(leaseKind),
-    rollbackOfPending(leaseKind),
-    rollbackOfCompleted(leaseKind),
-    finishOfKilledRollback(leaseKind),
-    metadataTableDrop(leaseKind),
-  ];
-}
+export const RECOVERY_SCENARIOS: readonly (readonly [string, Factory])[] = [
+  ["the rollback of a killed writer", (leaseKind) => upsertAfterDeath(leaseKind, 16)],
+  ["the rollback of a pending write by name", rollbackOfPending],
+  ["the rollback of the newest commit by name", rollbackOfCompleted],
+  ["the end of a killed rollback", finishOfKilledRollback],
+  ["the drop of a metadata table", metadataTableDrop],
+];
 
-/** Runs an upsert on the store that dies amid its last data file. */
-async function killWriter(store: MemoryStore, clock: SimulatedClock, leaseKind: LeaseKind): Promise<string> {
-  let dataFiles = 0;
-  const chooseFault = (call: StorageCall): Fault | undefined => {
-    if (call.method === "createWriter") dataFiles += 1;
-    return dataFiles === 3 ? "dies-after" : undefined;
-  };
+/** Runs an upsert that dies at its call of this number, or not at all if it makes fewer calls. */
+async function killWriter(
+  store: MemoryStore,
+  clock: SimulatedClock,
+  leaseKind: LeaseKind,
+  atCall: number,
+): Promise<string | undefined> {
+  const chooseFault = ({ index }: StorageCall): Fault | undefined =>
+    index === atCall ? "dies-after" : undefined;
   const options = processOptions(store, { clock, leaseKind, seed: 77, chooseFault });
   const table = await HudiTable.open<AnyRow>("memory:", options);
   await table.upsert(MIXED_ROWS).catch(() => undefined);
-  const dead = timelineFiles(store).find(
-    ({ time, state }) =>
-      state === "inflight" && !timelineFiles(store).some((f) => f.time === time && f.state === "completed"),
-  );
-  if (!dead) throw new Error("the writer was to die inflight");
-  return dead.time;
+  const files = timelineFiles(store);
+  const completed = new Set(files.filter((f) => f.state === "completed").map((f) => f.time));
+  return files.find(({ time }) => !completed.has(time))?.time;
 }
 
-async function rollbackOfDeadWriter(leaseKind: LeaseKind): Promise<Scenario> {
+/** An upsert that finds a writer which died at its call of this number, and no heartbeat for hours. */
+export async function upsertAfterDeath(leaseKind: LeaseKind, atCall: number): Promise<Scenario> {
   const { clock, store, model } = await createTable(leaseKind);
-  await killWriter(store, clock, leaseKind);
+  await killWriter(store, clock, leaseKind, atCall);
   clock.advance(EXPIRE_MS);
-  const after = model.copy();
-  after.upsert(MIXED_ROWS);
+  // Dead after its completed file, the writer has written its rows; otherwise it has not.
+  const before = model.copy();
+  const commits = timelineFiles(store).filter(
+    ({ action, state }) => action === "commit" && state === "completed",
+  );
+  if (commits.length > COMMITS_OF_TABLE) before.upsert(MIXED_ROWS);
+  const after = before.copy();
+  after.upsert(NEW_ROWS);
   return {
-    name: "rollback of a killed writer, then an upsert",
     store,
     nowMs: clock.now(),
-    before: model,
+    before,
     after,
-    run: (table) => table.upsert(MIXED_ROWS),
+    run: (table) => table.upsert(NEW_ROWS),
     failsClean: true,
   };
 }
 
 async function rollbackOfPending(leaseKind: LeaseKind): Promise<Scenario> {
   const { clock, store, model } = await createTable(leaseKind);
-  const instant = await killWriter(store, clock, leaseKind);
+  const instant = (await killWriter(store, clock, leaseKind, 16)) as string;
   return {
-    name: "rollback of a pending write by name",
     store,
     nowMs: clock.now(),
     before: model,
@@ -178,7 +224,6 @@ async function rollbackOfCompleted(leaseKind: LeaseKind): Promise<Scenario> {
   const { instant } = await table.upsert(MIXED_ROWS);
   clock.advance(60_000);
   return {
-    name: "rollback of the newest commit by name",
     store,
     nowMs: clock.now(),
     before,
@@ -201,7 +246,6 @@ async function finishOfKilledRollback(leaseKind: LeaseKind): Promise<Scenario> {
   const after = model.copy();
   after.upsert(NEW_ROWS);
   return {
-    name: "end of a killed rollback, then an upsert",
     store,
     nowMs: clock.now(),
     before: model,
@@ -216,7 +260,6 @@ async function metadataTableDrop(leaseKind: LeaseKind): Promise<Scenario> {
   const { clock, store, model } = await createTable(leaseKind);
   addMetadataTable(store);
   return {
-    name: "metadataTable: drop",
     store,
     nowMs: clock.now(),
     before: model,
@@ -237,7 +280,11 @@ export const partsOf: WeakMap<object, Parts> = new WeakMap();
 export function addMetadataTable(store: MemoryStore): void {
   const path = ".hoodie/hoodie.properties";
   const text = Buffer.from(store.find(path)?.bytes ?? []).toString("latin1");
-  store.put(path, Buffer.from(`${text}hoodie.table.metadata.partitions=files\n`, "latin1"), undefined);
+  store.put(
+    path,
+    Buffer.from(`${text}hoodie.table.metadata.partitions=files\n`, "latin1"),
+    undefined,
+  );
   for (const name of [".hoodie/hoodie.properties", "files/one.hfile", "files/two.hfile"]) {
     store.put(`.hoodie/metadata/${name}`, Buffer.from(name), undefined);
   }

@@ -51,12 +51,18 @@ export class ModelTable {
 
   upsert(rows: Iterable<ModelRow>, by = ""): void {
     const isOrdered = this.#rules.orderingField !== undefined;
-    this.#take(Array.from(rows, (row) => ({ row, removes: false, isOrdered })), by);
+    this.#take(
+      Array.from(rows, (row) => ({ row, removes: false, isOrdered })),
+      by,
+    );
   }
 
   /** Removes keys whatever is stored. */
   delete(keys: Iterable<ModelRow>): void {
-    this.#take(Array.from(keys, (row) => ({ row, removes: true, isOrdered: false })), "");
+    this.#take(
+      Array.from(keys, (row) => ({ row, removes: true, isOrdered: false })),
+      "",
+    );
   }
 
   /** A delete with an ordering value loses against a newer row; a move is a delete and an insert. */
@@ -72,7 +78,8 @@ export class ModelTable {
       const moves = from !== undefined && valueText(from) !== valueText(after?.[partitionBy]);
       if (op === "delete") steps.push({ row: removed, removes: true, isOrdered });
       else {
-        if (moves) steps.push({ row: { ...removed, [partitionBy]: from }, removes: true, isOrdered });
+        if (moves)
+          steps.push({ row: { ...removed, [partitionBy]: from }, removes: true, isOrdered });
         steps.push({ row: after as ModelRow, removes: false, isOrdered });
       }
     }
@@ -89,7 +96,9 @@ export class ModelTable {
     for (const [place, ofKey] of Map.groupBy(steps, (step) => this.#placeOf(step.row))) {
       // Copies of one key go their own ways, each as if it were alone.
       const copies: readonly (Stored | undefined)[] = this.#stored.get(place) ?? [undefined];
-      const left = copies.map((copy) => ofKey.reduce((now, step) => this.#step(now, step, by), copy));
+      const left = copies.map((copy) =>
+        ofKey.reduce((now, step) => this.#step(now, step, by), copy),
+      );
       const present = left.filter((copy) => copy !== undefined);
       if (present.length === 0) this.#stored.delete(place);
       else this.#stored.set(place, present);

@@ -4,6 +4,7 @@ import { parseBaseFileName, splitDataPath } from "../../src/layout/table-paths.t
 import type { MemoryStore } from "../../src/storage/memory-store.ts";
 import { parseCommitMetadata } from "../../src/timeline/commit-metadata.ts";
 import { type Instant, parseInstantFileName } from "../../src/timeline/instant.ts";
+import { decodeRollbackPlan } from "../../src/timeline/rollback-plan.ts";
 import type { ProcessOptions } from "./memory-table.ts";
 import { processOptions } from "./memory-table.ts";
 import { type AnyRow, rowTexts } from "./row-text.ts";
@@ -40,6 +41,16 @@ export function findTimelineFaults(store: MemoryStore): string[] {
     if (actions.size > 1) faults.push(`${time} is used by ${[...actions].join(" and ")}`);
   }
   return faults;
+}
+
+/** The instants that rollbacks on the timeline name, in whatever state these are. */
+export function rolledBackInstants(store: MemoryStore): string[] {
+  return timelineFiles(store)
+    .filter(({ action, state }) => action === "rollback" && state === "requested")
+    .map(({ time }) => {
+      const bytes = store.find(`.hoodie/${time}.rollback.requested`)?.bytes as Uint8Array;
+      return decodeRollbackPlan(bytes, time).instantToRollback.time;
+    });
 }
 
 /** Base files in the store, as paths. */
@@ -92,18 +103,21 @@ export async function readAfresh(
 }
 
 /**
- * Pulls the whole history commit by commit and lets the pulled rows replace each other by key.
- * Right for a table from which nothing was deleted.
+ * Pulls the whole history in two parts, of which the first ends with the commit of that number, and
+ * lets the pulled rows replace each other by key. Right for a table from which nothing was deleted.
  */
 export async function pullEverything(
   table: HudiTable<AnyRow>,
   keyOf: (row: AnyRow) => string,
+  commitNumber: number,
 ): Promise<string[]> {
   const pulled = new Map<string, AnyRow>();
+  const commits = (await table.timeline()).filter(
+    ({ action, state }) => action === "commit" && state === "completed",
+  );
   let after = "0";
-  const commits = (await table.timeline()).filter((i) => i.action === "commit" && i.state === "completed");
-  for (const { time } of commits) {
-    const scan = table.incremental({ after, upTo: time });
+  for (const upTo of [commits.at(commitNumber)?.time, undefined]) {
+    const scan = table.incremental({ after, upTo });
     for await (const row of scan) pulled.set(keyOf(row), row);
     after = await scan.upTo;
   }

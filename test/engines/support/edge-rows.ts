@@ -42,6 +42,7 @@ const RATIOS = [
   "Infinity",
   "-Infinity",
   -0,
+  0,
   0.1,
   null,
   -1.5e-7,

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { HudiTable } from "../../../src/index.ts";
 import { makeEdgeRow } from "./edge-rows.ts";
 import { canonicalRows, type EngineRow, type EngineValue } from "./engine-rows.ts";
+import { type Filter, formatSqlFilter, type SqlDialect, toPredicate } from "./filters.ts";
 import { HudiRsReader } from "./hudi-rs-reader.ts";
 import { collectEngineRows, formatSparkColumns, listEngineColumns } from "./lake-rows.ts";
 import { truncateToPrestoMicros } from "./presto-client.ts";
@@ -33,6 +34,8 @@ export interface MatrixEngine {
   readonly name: string;
   /** Reads the table of a shape that must hold these rows. */
   read(shape: Shape, path: string, expected: readonly EngineRow[]): Promise<EngineReading>;
+  /** For each filter the keys of the rows that pass it; absent in an engine without filters. */
+  find?(shape: Shape, path: string, filters: readonly Filter[]): Promise<string[][]>;
   stop(): Promise<void>;
 }
 
@@ -43,6 +46,30 @@ const EMPTY_PARTITION =
   "The engine takes the partition column from the folder, where an empty text and a null are one: it shows null.";
 const WHOLE_MILLISECONDS = "Presto cuts a timestamp to whole milliseconds, and so is the expectation.";
 const NAMED_SETTING = "Spark refuses these values unless it is told:";
+const WITHOUT_ORDERING =
+  "Spark's upsert needs hoodie.combine.before.upsert=false on a table without an ordering field.";
+
+/** One query for all filters; `from` names the table. */
+function formatFindQuery(
+  { definition }: Shape,
+  from: string,
+  filters: readonly Filter[],
+  dialect: SqlDialect,
+): string {
+  return filters
+    .map(
+      (filter, index) =>
+        `SELECT ${index} AS filter, CAST(${definition.recordKey} AS ${dialect === "spark" ? "string" : "varchar"}) AS found ` +
+        `FROM ${from} WHERE ${formatSqlFilter(filter, dialect)}`,
+    )
+    .join(" UNION ALL ");
+}
+
+function groupFound(rows: readonly EngineRow[], filters: readonly Filter[]): string[][] {
+  return filters.map((_, index) =>
+    rows.filter((row) => Number(row.filter) === index).map((row) => String(row.found)),
+  );
+}
 
 /** Our own reader. */
 export const startLake: StartEngine = async () => ({
@@ -51,6 +78,20 @@ export const startLake: StartEngine = async () => ({
     const table = await HudiTable.open(path);
     try {
       return { rows: await collectEngineRows(table.read()), expected, notes: [] };
+    } finally {
+      await table[Symbol.asyncDispose]();
+    }
+  },
+  async find({ definition: { recordKey } }, path, filters) {
+    const table = await HudiTable.open(path);
+    try {
+      const found: string[][] = [];
+      for (const filter of filters) {
+        const where = toPredicate(filter);
+        const rows = await table.read({ columns: [recordKey], where }).toArray();
+        found.push(rows.map((row) => String(row[recordKey])));
+      }
+      return found;
     } finally {
       await table[Symbol.asyncDispose]();
     }
@@ -95,6 +136,16 @@ export const startPresto: StartEngine = async ({ directory, timeZone }) => {
         notes: [...shown.notes, ...(isCut ? [WHOLE_MILLISECONDS] : [])],
       };
     },
+    async find(shape, _, filters) {
+      const found: string[][] = [];
+      // Presto takes a hundred stages in a query.
+      for (let start = 0; start < filters.length; start += 40) {
+        const some = filters.slice(start, start + 40);
+        const rows = await presto.query(formatFindQuery(shape, shape.name, some, "presto"));
+        found.push(...groupFound(rows, some));
+      }
+      return found;
+    },
     stop: () => presto.stop(),
   };
 };
@@ -120,6 +171,13 @@ export class SparkEngine implements MatrixEngine {
     });
   }
 
+  async find(shape: Shape, path: string, filters: readonly Filter[]): Promise<string[][]> {
+    const { name } = shape;
+    await this.spark.sql(`CREATE TABLE IF NOT EXISTS ${name} USING hudi LOCATION '${path}'`);
+    const rows = await this.spark.sql(formatFindQuery(shape, name, filters, "spark"));
+    return groupFound(rows, filters);
+  }
+
   /**
    * Lets Spark update every row of the table and insert one, finding our keys by its bloom index,
    * then reads the table with Spark and with us.
@@ -133,7 +191,10 @@ export class SparkEngine implements MatrixEngine {
     const table = await HudiTable.open(path);
     try {
       const schema = formatSparkColumns(await table.schema());
-      const options = sparkWriteOptions(shape);
+      // A key that Spark does not find goes to a new file and shows as a second row; in the file
+      // where it is already it would be merged with the first one silently.
+      const options = { ...sparkWriteOptions(shape), "hoodie.parquet.small.file.limit": "0" };
+      const notes = shape.definition.orderingField === undefined ? [WITHOUT_ORDERING] : [];
       return await this.#withSettings(shape, async () => {
         await this.spark.write({ path, rows: changed, schema, options, mode: "append" });
         const { rows, expected: shown } = await this.read(shape, path, changed);
@@ -141,8 +202,8 @@ export class SparkEngine implements MatrixEngine {
         const isSame = String(canonicalRows(ours)) === String(canonicalRows(changed));
         // What Spark reads is shown where we agree with the expectation, else what we read.
         return isSame
-          ? { rows, expected: shown, notes: [] }
-          : { rows: ours, expected: changed, notes: [] };
+          ? { rows, expected: shown, notes }
+          : { rows: ours, expected: changed, notes };
       });
     } finally {
       await table[Symbol.asyncDispose]();
@@ -169,7 +230,7 @@ export class SparkEngine implements MatrixEngine {
 
 /** Options of Spark's writes into the table of a shape. */
 export function sparkWriteOptions({ definition }: Pick<Shape, "definition">): SparkWrite["options"] {
-  const { name, recordKey, partitionBy, orderingField, hiveStyle, urlEncode } = definition;
+  const { name, recordKey, partitionBy, orderingField, hiveStyle, urlEncode, index } = definition;
   const generator = partitionBy === undefined ? "NonpartitionedKeyGenerator" : "SimpleKeyGenerator";
   return {
     "hoodie.table.name": name,
@@ -179,7 +240,8 @@ export function sparkWriteOptions({ definition }: Pick<Shape, "definition">): Sp
     "hoodie.datasource.write.hive_style_partitioning": String(hiveStyle ?? false),
     "hoodie.datasource.write.partitionpath.urlencode": String(urlEncode ?? false),
     ...(orderingField === undefined
-      ? {}
+      ? // Spark looks for a column `ts` otherwise, and fails where there is none.
+        { "hoodie.combine.before.upsert": "false" }
       : {
           "hoodie.datasource.write.precombine.field": orderingField,
           "hoodie.datasource.write.payload.class":
@@ -187,7 +249,8 @@ export function sparkWriteOptions({ definition }: Pick<Shape, "definition">): Sp
         }),
     "hoodie.metadata.enable": "false",
     "hoodie.embed.timeline.server": "false",
-    "hoodie.index.type": "BLOOM",
+    // Another kind than hoodie.properties has is refused.
+    "hoodie.index.type": (index?.kind ?? "bloom").toUpperCase(),
     "hoodie.upsert.shuffle.parallelism": "2",
     "hoodie.bloom.index.parallelism": "2",
   };

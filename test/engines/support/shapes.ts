@@ -14,6 +14,8 @@ export interface Shape {
   readonly steps: readonly WriteStep[];
   /** Core shapes are run in a second time zone as well. */
   readonly isCore: boolean;
+  /** Whether every column is filtered on as well: worth it where there are many files. */
+  readonly isFiltered: boolean;
   /** Settings that Spark needs to read the values at all; the matrix tells of them. */
   readonly sparkSettings: Readonly<Record<string, string>>;
 }
@@ -88,6 +90,7 @@ function shape(parts: ShapeParts): Shape {
     write: { bloom: SMALL_BLOOM, ...parts.write },
     steps,
     isCore: parts.isCore ?? false,
+    isFiltered: parts.isFiltered ?? false,
     sparkSettings: parts.sparkSettings ?? {},
   };
 }
@@ -214,7 +217,13 @@ function twoCommits(make: (index: number, version: bigint) => EngineRow): WriteS
   ];
 }
 
-function keyShape(type: "int" | "long" | "date" | "timestamp-micros", ids: EngineValue[]): Shape {
+/** Keys that Java, by UTF-16 units, and UTF-8 order the other way round. */
+export const TWO_ORDER_KEYS: readonly string[] = ["～", "🚀", "￼", "𝒳", "～～"];
+
+function keyShape(
+  type: "string" | "int" | "long" | "date" | "timestamp-micros",
+  ids: readonly EngineValue[],
+): Shape {
   const make = (index: number, version: bigint): EngineRow => ({
     id: ids[index] ?? null,
     at: version,
@@ -238,6 +247,16 @@ const TYPES: readonly Shape[] = [
     steps: twoCommits(makeDecimalRow),
   }),
   shape({
+    name: "decimals_in_many_files",
+    isFiltered: true,
+    fields: DECIMAL_FIELDS,
+    write: { maxFileBytes: 1, bloom: SMALL_BLOOM },
+    steps: range(0, 8, (step): WriteStep => {
+      const rows = range(step * 3, step * 3 + 3, (index) => makeDecimalRow(index, 1n));
+      return { kind: "insert", rows };
+    }),
+  }),
+  shape({
     name: "required_columns",
     isCore: true,
     fields: REQUIRED_FIELDS,
@@ -257,6 +276,7 @@ const TYPES: readonly Shape[] = [
       },
     ],
   }),
+  keyShape("string", TWO_ORDER_KEYS),
   keyShape("int", [0, -1, 2147483647, -2147483648, 7]),
   keyShape("long", [0n, -1n, 9223372036854775807n, -9223372036854775808n, 7n]),
   keyShape("date", ["1970-01-01", "1969-12-31", "9999-12-31", "2024-02-29", "1900-01-01"]),
@@ -281,6 +301,7 @@ const INDEX_AND_SIZES: readonly Shape[] = [
   }),
   shape({
     name: "many_file_groups",
+    isFiltered: true,
     table: { ...BY_REGION, hiveStyle: true },
     write: { bloom: SMALL_BLOOM, maxFileBytes: 4_000 },
     steps: [

@@ -125,7 +125,8 @@ def encode_value(kind, value):
     if kind in ("float", "double"):
         return encode_float(value)
     if kind.startswith("decimal"):
-        return format(value, "f")
+        # PySpark hands 1E-38 over as 1.0E-38; the scale of the type counts, not that of the value.
+        return format(value, ".%sf" % re.search(r"(\d+)\)$", kind).group(1))
     if kind == "binary":
         return base64.b64encode(bytes(value)).decode()
     return value

@@ -1,0 +1,81 @@
+// Interleaved rounds of one case: every engine in turn, A B C A B C, and no time counts before the
+// outputs are equal.
+import type { BenchContext } from "./bench-context.ts";
+import { requireSameDigest } from "./digest.ts";
+import type { Engine, Outcome, ReadJob } from "./engines.ts";
+
+/** One case of a workload. */
+export interface Case {
+  readonly name: string;
+  /** Rows that the work is about, for rates. */
+  readonly rows: number;
+  readonly rounds: number;
+  /** Rounds that are recorded as warm-ups. */
+  readonly warmups: number;
+  /** One piece of work, from an unchanged state. */
+  readonly act: (engine: Engine) => Promise<Outcome>;
+  /** Throws when the output is wrong. Called before the next work of any engine. */
+  readonly check: (engine: Engine, outcome: Outcome) => Promise<void>;
+  /** Checks the first round only, where a check takes long. */
+  readonly checksOnce?: boolean;
+}
+
+/** Runs a case. An engine that fails is reported and left out of the rounds that follow. */
+export async function runCase(
+  context: BenchContext,
+  engines: readonly Engine[],
+  test: Case,
+): Promise<void> {
+  const failed = new Set<Engine>();
+  for (let round = -test.warmups; round < test.rounds; round += 1) {
+    for (const engine of engines) {
+      if (failed.has(engine)) continue;
+      const label = `${engine.name} (${engine.variant})`;
+      try {
+        const outcome = await test.act(engine);
+        if (!test.checksOnce || round === -test.warmups) await test.check(engine, outcome);
+        const { sample } = outcome;
+        context.record({
+          kind: "sample",
+          case: test.name,
+          engine: engine.name,
+          variant: engine.variant,
+          round,
+          rows: test.rows,
+          ...sample,
+        });
+        context.progress(
+          `${test.name}, round ${round}, ${label}: ${Math.round(sample.wallMs)} ms, ${Math.round(sample.cpuMs)} ms CPU, ${Math.round(sample.peakBytes / 2 ** 20)} MiB`,
+        );
+      } catch (error) {
+        failed.add(engine);
+        // An error of ours is a finding too, but it ends the run: there is nothing to compare with.
+        if (engine.name === "ours") throw error;
+        const [line] = (error as Error).message.split("\n");
+        context.note(test.name, `${label} did not run: ${line}`);
+      }
+    }
+  }
+}
+
+/** The engines whose rows of a read are the expected ones; the others are reported. */
+export async function findSoundReaders(
+  context: BenchContext,
+  engines: readonly Engine[],
+  name: string,
+  job: ReadJob,
+  expected: string,
+): Promise<Engine[]> {
+  const sound: Engine[] = [];
+  for (const engine of engines) {
+    const label = `${engine.name} (${engine.variant})`;
+    try {
+      requireSameDigest(label, await engine.digestRead(job), expected);
+      sound.push(engine);
+    } catch (error) {
+      if (engine.name === "ours") throw error;
+      context.note(name, `${label} is left out: ${(error as Error).message.split("\n")[0]}`);
+    }
+  }
+  return sound;
+}

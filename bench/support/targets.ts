@@ -1,0 +1,172 @@
+// The figures to reach and what was found of each, computed from the recorded results.
+import { type Metric, medianOf, ratioOf, type WorkloadView } from "./result-view.ts";
+
+/** One figure to reach. */
+export interface Target {
+  readonly figure: string;
+  readonly goal: string;
+  /** What was found, as text; undefined when it was not measured. */
+  readonly found: string | undefined;
+  readonly isMet: boolean | undefined;
+}
+
+type Views = ReadonlyMap<string, WorkloadView>;
+
+const GIB = 2 ** 30;
+const MAX_REQUESTS = 18;
+const MAX_COLD_MS = 300;
+const MAX_DELAY_MS = 50;
+/** Growth of the peak from the middle to the large table that passes as none. */
+const MAX_GROWTH = 1.1;
+
+/** Every target, in the order of the issue. */
+export function findTargets(views: Views): Target[] {
+  return [
+    ...upsertTargets(views.get("upsert")),
+    ...readTargets(views.get("read")),
+    ...memoryTargets(views.get("memory")),
+    requestTarget(views.get("s3-requests")),
+    coldStartTarget(views.get("cold-start")),
+    ...eventLoopTargets(views.get("event-loop")),
+  ];
+}
+
+function findCase(view: WorkloadView | undefined, pattern: RegExp): string | undefined {
+  return view?.cases.find((name) => pattern.test(name));
+}
+
+/** A target of the form "at least so many times". */
+function ratioTarget(figure: string, least: number, found: number | undefined): Target {
+  return {
+    figure,
+    goal: `at least ${least} ×`,
+    found: found === undefined ? undefined : `${found.toFixed(2)} ×`,
+    isMet: found === undefined ? undefined : found >= least,
+  };
+}
+
+function belowTarget(
+  figure: string,
+  limit: number,
+  found: number | undefined,
+  format: (value: number) => string,
+): Target {
+  return {
+    figure,
+    goal: `under ${format(limit)}`,
+    found: found === undefined ? undefined : format(found),
+    isMet: found === undefined ? undefined : found < limit,
+  };
+}
+
+function upsertTargets(view: WorkloadView | undefined): Target[] {
+  const name = findCase(view, /uniform rows into .*, snappy$/);
+  const peers = [
+    { engine: "spark", least: 3, variant: undefined, title: "Spark-Hudi" },
+    { engine: "duckdb", least: 0.4, variant: /^1 /, title: "DuckDB's rewrite, 1 thread" },
+    { engine: "duckdb", least: 0.4, variant: /^2 /, title: "DuckDB's rewrite, 2 threads" },
+  ];
+  return peers.flatMap(({ engine, least, variant, title }) =>
+    [/^arrow/, /^rows/].map((form) => {
+      const ratio =
+        name === undefined
+          ? undefined
+          : ratioOf(
+              view?.findSeries(name, engine, variant),
+              view?.findSeries(name, "ours", form),
+              "cpuMs",
+            );
+      const input = form.test("arrow") ? "record batches" : "row objects";
+      const what = name ?? "100 k uniform rows into 1 M, snappy";
+      return ratioTarget(
+        `Upsert, ${what}, ${input}, per CPU second, to ${title}`,
+        least,
+        ratio?.median,
+      );
+    }),
+  );
+}
+
+function readTargets(view: WorkloadView | undefined): Target[] {
+  const names = view?.cases.filter((name) => view.series(name).length > 0) ?? [];
+  const metrics: readonly [Metric, string][] = [
+    ["cpuMs", "per CPU second"],
+    ["wallMs", "by wall time"],
+  ];
+  return names.flatMap((name) =>
+    metrics.map(([metric, title]) => {
+      const ratio = ratioOf(
+        view?.findSeries(name, "hudi-rs", /read$/),
+        view?.findSeries(name, "ours"),
+        metric,
+      );
+      return ratioTarget(`Snapshot read, ${name}, ${title}, to hudi-rs`, 0.8, ratio?.median);
+    }),
+  );
+}
+
+function memoryTargets(view: WorkloadView | undefined): Target[] {
+  const peakOf = (name: string | undefined): number | undefined => {
+    if (name === undefined || !view) return undefined;
+    return Math.max(...view.series(name).map((series) => medianOf(series, "peakBytes")));
+  };
+  const names = view?.cases ?? [];
+  const large = peakOf(names.at(-1));
+  const middle = peakOf(names.at(-2));
+  const growth = large === undefined || middle === undefined ? undefined : large / middle;
+  return [
+    belowTarget(
+      `Peak memory, upsert of ${names.at(-1) ?? "100 k rows into 10 M"}, most of all worker counts`,
+      GIB,
+      large,
+      (bytes) => `${Math.round(bytes / 2 ** 20)} MiB`,
+    ),
+    belowTarget(
+      `The same, times that of ${names.at(-2) ?? "the table of half the size"}`,
+      MAX_GROWTH,
+      growth,
+      (times) => `${times.toFixed(2)} ×`,
+    ),
+  ];
+}
+
+function requestTarget(view: WorkloadView | undefined): Target {
+  const requests = view?.requests("one-row upsert") ?? [];
+  const lease = requests.filter((one) => one.purpose === "lease").length;
+  const count = requests.length;
+  return {
+    figure: "Requests of a one-row upsert on MinIO, lease, markers and their removal counted",
+    goal: `at most ${MAX_REQUESTS}`,
+    found: count === 0 ? undefined : `${count} (${count - lease} without the lease)`,
+    isMet: count === 0 ? undefined : count <= MAX_REQUESTS,
+  };
+}
+
+function coldStartTarget(view: WorkloadView | undefined): Target {
+  const name = view?.cases[0];
+  const found = name && view?.findValue(name, "built package", "first row");
+  return belowTarget(
+    "Import, open and first row in a new process, Node's start included",
+    MAX_COLD_MS,
+    typeof found === "number" ? found : undefined,
+    (ms) => `${Math.round(ms)} ms`,
+  );
+}
+
+function eventLoopTargets(view: WorkloadView | undefined): Target[] {
+  const names = view?.cases ?? [];
+  const measured = names.flatMap((name) =>
+    ["arrow", "rows"].map((form) =>
+      belowTarget(
+        `Event-loop delay p99, upsert of ${name}, ${form === "arrow" ? "record batches" : "row objects"}`,
+        MAX_DELAY_MS,
+        view?.findValue(name, form, "p99"),
+        (ms) => `${Math.round(ms)} ms`,
+      ),
+    ),
+  );
+  if (measured.length > 0) return measured;
+  return [
+    belowTarget("Event-loop delay p99 while an upsert runs", MAX_DELAY_MS, undefined, String),
+  ];
+}

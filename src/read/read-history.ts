@@ -1,0 +1,89 @@
+// Whether the past that a read asks for is still there: archival takes instants off the timeline, and
+// cleaning takes file slices away. Rules: spec/format/table-layout.md FSV-3, spec/protocol/incremental.md IN-6.
+import { HudiError } from "../errors.ts";
+import { fileGroupKey } from "../file-group/file-slice.ts";
+import type { FileSystemView } from "../file-group/file-system-view.ts";
+import { parseBaseFileName, splitDataPath, timelineFolder } from "../layout/table-paths.ts";
+import { mapConcurrently } from "../runtime/concurrency.ts";
+import { type ActiveTimeline, instantPath, readInstant } from "../timeline/active-timeline.ts";
+import { decodeCleanMetadata, decodeCleanPlan } from "../timeline/clean-plan.ts";
+import type { Instant } from "../timeline/instant.ts";
+import type { InstantTime } from "../timeline/instant-time.ts";
+import type { TableContext } from "../timeline/table-context.ts";
+
+/** The error of asking for a past that is gone. */
+export function expired(what: string, fact: string, instant: InstantTime): HudiError {
+  return new HudiError(
+    "EXPIRED",
+    `cannot read ${what}: ${fact}, expected a later instant; start from a newer snapshot`,
+    { instant },
+  );
+}
+
+/** Whether instants have left the active timeline. One listing. */
+export async function wasArchived(context: TableContext, signal?: AbortSignal): Promise<boolean> {
+  const { storage, config } = context;
+  const [property, usual] =
+    config.layout === 1
+      ? ["hoodie.archivelog.folder", "archived"]
+      : ["hoodie.timeline.history.path", "history"];
+  const stated = config.properties.get(property) ?? usual;
+  const name = /^\w+$/.test(stated) ? stated : usual;
+  const { objects } = await storage.listFolder(`${timelineFolder(config.layout)}/${name}`, {
+    signal,
+  });
+  // Hadoop leaves checksum files beside others; they are none of the archive's own.
+  return objects.some((object) => !object.path.endsWith(".crc"));
+}
+
+/**
+ * Throws `EXPIRED` when files that the state at `asOf` consists of were cleaned since. Asked for states
+ * of the past only, because the newest slices are never cleaned. Looks at cleans after `asOf` only:
+ * what an earlier one removed had a later version by then.
+ */
+export async function requireSlices(
+  context: TableContext,
+  timeline: ActiveTimeline,
+  asOf: InstantTime,
+  view: FileSystemView,
+  keepPartition: (partitionPath: string) => boolean,
+  signal?: AbortSignal,
+): Promise<void> {
+  const cleans = timeline.instants.filter((i) => i.action === "clean" && i.time > asOf);
+  const present = new Map(
+    view.slices.map((slice) => [
+      fileGroupKey(slice.partitionPath, slice.fileId),
+      slice.baseFile.instant,
+    ]),
+  );
+  const removed = await mapConcurrently(
+    cleans,
+    8,
+    (clean) => loadRemovedFiles(context, clean, signal),
+    signal,
+  );
+  for (const [partitionPath, paths] of removed.flat()) {
+    if (!keepPartition(partitionPath)) continue;
+    for (const path of paths) {
+      const file = parseBaseFileName(splitDataPath(path).fileName);
+      if (!file || file.instant > asOf) continue;
+      const key = fileGroupKey(partitionPath, file.fileId);
+      if (view.replacedGroups.has(key) || (present.get(key) ?? "") >= file.instant) continue;
+      throw expired(`as of ${asOf}`, `base file ${path} was cleaned since`, asOf);
+    }
+  }
+}
+
+async function loadRemovedFiles(
+  context: TableContext,
+  clean: Instant,
+  signal: AbortSignal | undefined,
+): Promise<readonly (readonly [string, readonly string[]])[]> {
+  if (clean.state === "completed") {
+    const bytes = await readInstant(context, clean, signal);
+    return [...decodeCleanMetadata(bytes, instantPath(context, clean)).deletedFiles];
+  }
+  const requested = { ...clean, state: "requested" } as const;
+  const bytes = await readInstant(context, requested, signal);
+  return [...decodeCleanPlan(bytes, instantPath(context, requested)).filesToBeDeleted];
+}

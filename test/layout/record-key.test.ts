@@ -1,0 +1,264 @@
+// Record keys, partition paths and meta columns: the texts that Hudi gives values, and the values that
+// make no key and no path.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { ColumnBatch } from "../../src/format/column-batch.ts";
+import { createTableSchema, type Field, parseFieldType } from "../../src/format/schema.ts";
+import {
+  addMetaFields,
+  DEFAULT_PARTITION,
+  encodePartitionValue,
+  formatColumn,
+  formatPartitionPath,
+  META_FIELDS,
+  type PartitionStyle,
+  recordKeys,
+  requireKeyField,
+  rowPartitions,
+} from "../../src/layout/record-key.ts";
+import { batchOf, columnOf, valuesIn } from "../format/column-samples.ts";
+
+const TEXT: Field = { id: 0, name: "text", type: { kind: "string" }, nullable: true };
+const describeRow = (row: number): string => `row ${row}`;
+
+function batch(type: string, values: readonly unknown[]): ColumnBatch {
+  return batchOf(createTableSchema("t", { id: type, other: "int?" }), {
+    id: values,
+    other: values.map(() => null),
+  });
+}
+
+function keysOf(type: string, values: readonly unknown[]): unknown[] {
+  return valuesIn(TEXT, recordKeys(batch(type, values), "id", describeRow));
+}
+
+const invalid = (message: RegExp): object =>
+  expect.objectContaining({ code: "INVALID", message: expect.stringMatching(message) });
+
+describe("record keys (RK-1, RK-2)", () => {
+  test.each<[string, unknown[], string[]]>([
+    [
+      "string",
+      ["a", " a ", "a:b/c,d", "ключ", "😀", "__null__"],
+      ["a", " a ", "a:b/c,d", "ключ", "😀", "__null__"],
+    ],
+    ["int", [0, -1, 2_147_483_647], ["0", "-1", "2147483647"]],
+    ["long", [2n ** 63n - 1n, -(2n ** 63n)], ["9223372036854775807", "-9223372036854775808"]],
+    ["boolean", [true, false], ["true", "false"]],
+    [
+      "date",
+      ["2024-02-29", "1969-12-31", "0001-01-01"],
+      ["2024-02-29", "1969-12-31", "0001-01-01"],
+    ],
+    ["timestamp-micros", [1n, -1n, new Date(1)], ["1", "-1", "1000"]],
+  ])("of type %s are the bare text of the value", (type, values, expected) => {
+    expect(keysOf(type, values)).toEqual(expected);
+  });
+
+  test("texts are shared with the column, not copied", () => {
+    const rows = batch("string", ["a", "b"]);
+    expect(recordKeys(rows, "id", describeRow)).toBe(rows.columns[0]);
+  });
+
+  test.each([
+    ["string?", ["a", null], /row 1: record key id is null/],
+    ["string", ["a", "b", ""], /row 2: record key id is empty/],
+    ["long?", [null], /row 0: record key id is null/],
+  ])("of type %s: null and empty are refused, and the row is named", (type, values, message) => {
+    expect(() => keysOf(type, values)).toThrow(invalid(message));
+  });
+
+  test.each(["double", "decimal(5,2)"])("%s makes no key", (type) => {
+    const schema = createTableSchema("t", { id: type });
+    expect(() => requireKeyField(schema, "id", "record key")).toThrow(
+      invalid(/id as record key.*found type/),
+    );
+    expect(() =>
+      formatColumn(schema.fields[0] as Field, columnOf(schema.fields[0] as Field, [])),
+    ).toThrow(expect.objectContaining({ code: "UNSUPPORTED" }));
+  });
+
+  test("a column that is not there makes no key", () => {
+    expect(() => requireKeyField(createTableSchema("t", { a: "int" }), "id", "record key")).toThrow(
+      invalid(/id/),
+    );
+  });
+});
+
+describe("days as text (RK-2)", () => {
+  const text = (days: number): unknown => {
+    const field: Field = { id: 0, name: "d", ...parseFieldType("d", "date") };
+    const values = Int32Array.of(days);
+    const column = { layout: "int32", rowCount: 1, validity: undefined, values } as const;
+    return valuesIn(TEXT, formatColumn(field, column))[0];
+  };
+
+  test("are those of the calendar, from the first year to the last of four digits", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -719_528, max: 2_932_896 }), (days) => {
+        expect(text(days)).toBe(new Date(days * 86_400_000).toISOString().slice(0, 10));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  // As java.time.LocalDate writes them.
+  test.each([
+    [2_932_897, "+10000-01-01"],
+    [-719_529, "-0001-12-31"],
+    [2_147_483_647, "+5881580-07-11"],
+    [-2_147_483_648, "-5877641-06-23"],
+    [11_016, "2000-02-29"],
+    [-25_508, "1900-03-01"],
+  ])("day %i is %s, so that no two days share a key", (days, expected) => {
+    expect(text(days)).toBe(expected);
+  });
+});
+
+describe("partition paths", () => {
+  const PLAIN: PartitionStyle = { field: "city", hiveStyle: false, urlEncode: false };
+  const HIVE = { ...PLAIN, hiveStyle: true };
+  const ENCODED = { ...PLAIN, urlEncode: true };
+  const path = (value: string, style: PartitionStyle): string =>
+    formatPartitionPath(value, style, () => "row 7");
+
+  test("are the value, or column and value in hive style (RK-3)", () => {
+    expect(path("lisbon", PLAIN)).toBe("lisbon");
+    expect(path("lisbon", HIVE)).toBe("city=lisbon");
+    expect(path("são paulo & more+", HIVE)).toBe("city=são paulo & more+");
+    expect(path("a=b", PLAIN)).toBe("a=b");
+  });
+
+  test("of null and empty values are one (RK-4)", () => {
+    expect(path("", PLAIN)).toBe(DEFAULT_PARTITION);
+    expect(path("", HIVE)).toBe(`city=${DEFAULT_PARTITION}`);
+    expect(path("", ENCODED)).toBe(DEFAULT_PARTITION);
+  });
+
+  test("encode what Hudi encodes, and nothing else (RK-5)", () => {
+    expect(encodePartitionValue("\"#%'*/:=?\\{[]^")).toBe(
+      "%22%23%25%27%2A%2F%3A%3D%3F%5C%7B%5B%5D%5E",
+    );
+    expect(encodePartitionValue("\u0001\t\n\u001f\u007f")).toBe("%01%09%0A%1F%7F");
+    const kept = " !$&()+,-.0;<>@A_`a|}~ñ😀\u0080";
+    expect(encodePartitionValue(kept)).toBe(kept);
+    expect(path("2024/01/02 10:30", { ...ENCODED, hiveStyle: true })).toBe(
+      "city=2024%2F01%2F02 10%3A30",
+    );
+  });
+
+  test.each<[string, PartitionStyle, RegExp]>([
+    ["a/b", PLAIN, /holds \/ or/],
+    ["a/b", HIVE, /holds \/ or/],
+    ["/", PLAIN, /holds \/ or/],
+    ["a\\b", HIVE, /holds \/ or/],
+    ["..", PLAIN, /\.\./],
+    ["../../etc", PLAIN, /holds \/ or/],
+    ["a..b", HIVE, /\.\./],
+    ["..", ENCODED, /\.\./],
+    ["../../etc", ENCODED, /\.\./],
+    [".", PLAIN, /dot/],
+    [".", HIVE, /dot/],
+    ["a\u0000", PLAIN, /control/],
+    ["a\nb", HIVE, /control/],
+    ["\u0085", ENCODED, /control/],
+    [".hidden", PLAIN, /skip/],
+    [".hoodie", PLAIN, /skip/],
+    ["_SUCCESS", PLAIN, /skip/],
+    ["metadata", PLAIN, /skip/],
+  ])("%j makes none (RK-6)", (value, style, fact) => {
+    const message = new RegExp(`row 7: partition column city has the value .*${fact.source}`);
+    expect(() => path(value, style)).toThrow(invalid(message));
+  });
+
+  test.each([".hidden", "_SUCCESS", "metadata"])("%j makes one in hive style (RK-6)", (value) => {
+    expect(path(value, HIVE)).toBe(`city=${value}`);
+  });
+
+  test("any value makes a path of one level that stays in the table, or none (RK-6)", () => {
+    const style = fc.record({
+      field: fc.constant("city"),
+      hiveStyle: fc.boolean(),
+      urlEncode: fc.boolean(),
+    });
+    const value = fc.oneof(fc.string({ unit: "grapheme" }), fc.stringMatching(/^[./\\%a_]{0,6}$/));
+    fc.assert(
+      fc.property(value, style, (text, any) => {
+        let made: string;
+        try {
+          made = path(text, any);
+        } catch (error) {
+          expect(error).toMatchObject({ code: "INVALID" });
+          return;
+        }
+        expect(made).not.toMatch(/[/\\\0]|\.\.|^\.|^$/);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("two values never share a path, unless one is null or empty (RK-5)", () => {
+    const text = fc.stringMatching(/^[%/:=A2aF]{1,4}$/);
+    fc.assert(
+      fc.property(text, text, (a, b) => {
+        if (a !== b) expect(path(a, ENCODED)).not.toBe(path(b, ENCODED));
+      }),
+    );
+  });
+});
+
+describe("the partition of each row", () => {
+  const style = { field: "id", hiveStyle: false, urlEncode: false };
+
+  test("is found for runs and returns of values, nulls among them (RK-3, RK-4)", () => {
+    const rows = batch("string?", ["a", "b", "a", null, "", "b"]);
+    const { paths, partitionOfRow } = rowPartitions(rows, style, describeRow);
+    expect(Array.from(partitionOfRow, (at) => paths[at])).toEqual([
+      "a",
+      "b",
+      "a",
+      DEFAULT_PARTITION,
+      DEFAULT_PARTITION,
+      "b",
+    ]);
+  });
+
+  test.each<[string, unknown[], string[]]>([
+    ["int", [7, -7], ["7", "-7"]],
+    ["boolean", [true, false], ["true", "false"]],
+    ["date", ["2024-02-29", "1970-01-01"], ["2024-02-29", "1970-01-01"]],
+    ["timestamp-micros", [5n, 6n], ["5", "6"]],
+    ["long?", [null, 1n], [DEFAULT_PARTITION, "1"]],
+  ])("of type %s is the text of its value", (type, values, expected) => {
+    const { paths, partitionOfRow } = rowPartitions(batch(type, values), style, describeRow);
+    expect(Array.from(partitionOfRow, (at) => paths[at])).toEqual(expected);
+  });
+
+  test("is the table itself where there are none", () => {
+    const none = { ...style, field: undefined };
+    const { paths, partitionOfRow } = rowPartitions(batch("int", [1, 2]), none, describeRow);
+    expect([paths, [...partitionOfRow]]).toEqual([[""], [0, 0]]);
+  });
+
+  test("names the first row whose value makes no path (RK-6)", () => {
+    const rows = batch("string", ["a", "b", "c/d", "e/f"]);
+    expect(() => rowPartitions(rows, style, describeRow)).toThrow(invalid(/row 2:.*"c\/d"/));
+  });
+});
+
+test("meta columns come first: five nullable strings (RK-7)", () => {
+  const { fields } = addMetaFields(createTableSchema("t", { id: "int" }));
+  expect(fields.map(({ name }) => name)).toEqual([
+    "_hoodie_commit_time",
+    "_hoodie_commit_seqno",
+    "_hoodie_record_key",
+    "_hoodie_partition_path",
+    "_hoodie_file_name",
+    "id",
+  ]);
+  expect(fields.slice(0, 5).every(({ type, nullable }) => type.kind === "string" && nullable)).toBe(
+    true,
+  );
+  expect(new Set(fields.map(({ id }) => id)).size).toBe(6);
+  expect(META_FIELDS).toHaveLength(5);
+});

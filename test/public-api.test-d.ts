@@ -1,0 +1,166 @@
+// What the types of the public API promise, checked by the compiler alone: `npm run check` and
+// public-api.test.ts read this file, and nothing runs it.
+import type { RecordBatch } from "apache-arrow";
+import {
+  type Change,
+  type Commit,
+  HudiError,
+  HudiTable,
+  type Instant,
+  isHudiError,
+  type RowOf,
+  type Scan,
+  type TableDefinition,
+} from "../src/index.ts";
+
+type Equal<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+function same<A, B>(_equal: Equal<A, B>): void {}
+
+const fields = {
+  id: "string",
+  note: "string?",
+  flag: "boolean",
+  small: "int",
+  big: "long?",
+  ratio: "double",
+  day: "date",
+  moment: "timestamp-micros?",
+  price: "decimal(10,2)",
+  amount: "decimal(38,10)?",
+} as const;
+
+interface Row {
+  id: string;
+  note: string | null;
+  flag: boolean;
+  small: number;
+  big: bigint | null;
+  ratio: number;
+  day: Date;
+  moment: bigint | null;
+  price: string;
+  amount: string | null;
+}
+
+// A field list is a row type.
+same<RowOf<typeof fields>, Row>(true);
+
+async function create(): Promise<void> {
+  // The list is inferred in place, without `as const`.
+  const table = await HudiTable.create("here", {
+    name: "trips",
+    type: "copy-on-write",
+    fields: { id: "string", city: "string?", fare: "decimal(10,2)", at: "long" },
+    recordKey: "id",
+    partitionBy: "city",
+    orderingField: "at",
+  });
+  type Trip = { id: string; city: string | null; fare: string; at: bigint };
+  same<typeof table, HudiTable<Trip>>(true);
+
+  const base = { name: "t", type: "copy-on-write", fields: { id: "string" } } as const;
+  // @ts-expect-error: the key is a column
+  await HudiTable.create("here", { ...base, recordKey: "key" });
+  // @ts-expect-error: so is the partition column
+  await HudiTable.create("here", { ...base, recordKey: "id", partitionBy: "city" });
+  // @ts-expect-error: and the ordering field
+  await HudiTable.create("here", { ...base, recordKey: "id", orderingField: "at" });
+  // @ts-expect-error: there is no such type
+  await HudiTable.create("here", { ...base, fields: { id: "text" }, recordKey: "id" });
+  // @ts-expect-error: merge-on-read is not there yet
+  await HudiTable.create("here", { ...base, type: "merge-on-read", recordKey: "id" });
+  // @ts-expect-error: nor is the bucket index
+  await HudiTable.create("here", { ...base, recordKey: "id", index: { kind: "bucket" } });
+}
+
+async function write(table: HudiTable<Row>, rows: Row[], later: AsyncIterable<Row>): Promise<void> {
+  same<Awaited<ReturnType<typeof table.upsert>>, Commit>(true);
+  await table.upsert(rows);
+  await table.insert(later, { signal: AbortSignal.timeout(1) });
+  await table.bulkInsert(new Set(rows), { checkpoint: { offset: "1" } });
+  await table.delete([{ id: "a" }]);
+  const change: Change<Row> = { op: "delete", key: { id: "a" } };
+  await table.apply([change]);
+  // @ts-expect-error: a row is whole
+  await table.upsert([{ id: "a" }]);
+  // @ts-expect-error: a row has no other columns
+  await table.upsert([{ ...(rows[0] as Row), cost: 1 } satisfies Row]);
+  // @ts-expect-error: a column that is not nullable takes no null
+  await table.upsert(rows.map((row) => ({ ...row, id: null })));
+  // @ts-expect-error: a checkpoint holds texts
+  await table.upsert(rows, { checkpoint: { offset: 1 } });
+  // @ts-expect-error: an update or insert has a row
+  await table.apply([{ op: "update", key: { id: 1 } }]);
+}
+
+async function read(table: HudiTable<Row>): Promise<void> {
+  const all = table.read();
+  same<typeof all, Scan<Row>>(true);
+  const some = table.read({ columns: ["id", "price"] });
+  same<typeof some, Scan<Pick<Row, "id" | "price">>>(true);
+  for await (const row of some) same<typeof row, Pick<Row, "id" | "price">>(true);
+  for await (const batch of some.batches()) same<typeof batch, RecordBatch>(true);
+  same<Awaited<typeof some.upTo>, string>(true);
+  const changed = table.incremental({ after: "20260101000000000", columns: ["small"] });
+  same<typeof changed, Scan<Pick<Row, "small">>>(true);
+
+  table.read({ where: { small: { gte: 1, lt: 5 }, note: null, day: new Date(0), big: 1n } });
+  table.read({ where: { kind: "not", part: { kind: "is-null", column: "note" } } });
+  table.read({ asOf: new Date() });
+  // @ts-expect-error: there is no such column
+  table.read({ columns: ["id", "fare"] });
+  // @ts-expect-error: nor in a filter
+  table.read({ where: { fare: 1 } });
+  // @ts-expect-error: a filter has values of its column
+  table.read({ where: { small: "1" } });
+  // @ts-expect-error: and known operators
+  table.read({ where: { small: { about: 1 } } });
+  // @ts-expect-error: what is not asked for is not there
+  for await (const row of some) row.note;
+  // @ts-expect-error: an incremental read ends at an instant
+  table.incremental({ upTo: new Date() });
+}
+
+async function openUntyped(): Promise<void> {
+  const table = await HudiTable.open("here");
+  for await (const row of table.read({ columns: ["anything"] })) {
+    same<(typeof row)["anything"], unknown>(true);
+  }
+  await using closing = table;
+  same<Awaited<ReturnType<typeof closing.timeline>>, readonly Instant[]>(true);
+  // @ts-expect-error: `drop` is the only choice
+  await HudiTable.open("here", { metadataTable: "keep" });
+  // @ts-expect-error: codecs have names
+  await HudiTable.open("here", { write: { codec: "lz4" } });
+}
+
+function errors(error: unknown): string {
+  if (isHudiError(error, "CONFLICT")) same<typeof error, HudiError>(true);
+  // @ts-expect-error: codes are a closed set
+  isHudiError(error, "OTHER");
+  if (!(error instanceof HudiError)) return "";
+  switch (error.code) {
+    case "INVALID":
+    case "NOT_FOUND":
+    case "ALREADY_EXISTS":
+    case "UNSUPPORTED":
+    case "CONFLICT":
+    case "EXPIRED":
+    case "COMMIT_STATE_UNKNOWN":
+    case "UNAVAILABLE":
+    case "CORRUPT":
+      return error.code;
+  }
+}
+
+// A definition made apart from the call keeps its columns.
+const definition = {
+  name: "t",
+  type: "copy-on-write",
+  fields,
+  recordKey: "id",
+} as const satisfies TableDefinition;
+same<RowOf<(typeof definition)["fields"]>, Row>(true);
+
+export const checks: readonly unknown[] = [create, write, read, openUntyped, errors];

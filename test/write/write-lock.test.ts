@@ -1,0 +1,249 @@
+import { describe, expect, it } from "vitest";
+import { type HudiError, isHudiError } from "../../src/errors.ts";
+import { LEASE_PATH } from "../../src/layout/table-paths.ts";
+import { SimulatedClock } from "../../src/runtime/clock.ts";
+import type { Fault } from "../../src/storage/memory-faults.ts";
+import type { Storage } from "../../src/storage/storage.ts";
+import { acquireLease, DEFAULT_LEASE, type LeaseSettings } from "../../src/write/write-lock.ts";
+import { START_MS } from "../support/memory-table.ts";
+import { type Shared, share, text, thrownBy } from "./write-context.ts";
+
+const LEASE: LeaseSettings = DEFAULT_LEASE;
+const IMPATIENT: LeaseSettings = { ...LEASE, waitMs: 5_000 };
+
+describe.each<Storage["leaseKind"]>(["conditional", "numbered"])("the lease, %s", (leaseKind) => {
+  const lockPaths = ({ store }: Shared): string[] =>
+    [...store.paths()].filter((path) => path.startsWith(".hoodie/.locks/"));
+  const stateIn = (shared: Shared): Record<string, unknown> => {
+    const path = lockPaths(shared).sort().at(-1) as string;
+    return JSON.parse(Buffer.from(shared.store.find(path)?.bytes ?? []).toString());
+  };
+
+  it("is held by one process at a time (LK-2)", async () => {
+    const shared = await share();
+    const first = await acquireLease(shared.process({ leaseKind }), LEASE);
+    const error = await thrownBy(acquireLease(shared.process({ leaseKind }), IMPATIENT));
+    expect(isHudiError(error, "UNAVAILABLE")).toBe(true);
+    expect((error as HudiError).message).toContain("holds it for");
+    await first.release();
+    await (await acquireLease(shared.process({ leaseKind }), IMPATIENT)).release();
+    expect(lockPaths(shared)).toHaveLength(1);
+  });
+
+  it("says until when it is valid, for how long, and by whom it is held (LK-1, LK-3)", async () => {
+    const shared = await share();
+    const lease = await acquireLease(shared.process({ leaseKind }), LEASE);
+    const { owner, ...rest } = stateIn(shared);
+    expect(rest).toEqual({ expired: false, validUntil: START_MS + 120_000, leaseMs: 120_000 });
+    expect(owner).toMatch(/^[0-9a-f-]{36}$/);
+    await lease.release();
+    expect(stateIn(shared)).toEqual({ owner, ...rest, expired: true });
+  });
+
+  it("of a dead process is followed when it was seen unchanged for as long as it is valid (LK-2)", async () => {
+    const shared = await share();
+    await acquireLease(shared.process({ leaseKind }), LEASE);
+    shared.clock.advance(100_000);
+    const begunMs = shared.clock.now();
+    const lease = await acquireLease(shared.process({ leaseKind }), LEASE);
+    await lease.requireHeld();
+    expect(shared.clock.now() - begunMs).toBeGreaterThan(LEASE.leaseMs);
+    expect(shared.clock.now() - begunMs).toBeLessThan(LEASE.leaseMs + 3_000);
+  });
+
+  it("that is over by more than clocks differ is followed at once (LK-2)", async () => {
+    const shared = await share();
+    await acquireLease(shared.process({ leaseKind }), LEASE);
+    shared.clock.advance(120_000 + 1_800_001);
+    const begunMs = shared.clock.now();
+    await acquireLease(shared.process({ leaseKind }), LEASE);
+    expect(shared.clock.now()).toBe(begunMs);
+  });
+
+  it("is not followed by a process whose clock is ahead while it is being renewed (LK-2)", async () => {
+    const shared = await share();
+    const held = await acquireLease(shared.process({ leaseKind }), LEASE);
+    const ahead = new SimulatedClock(START_MS + 600_000);
+    // Time passes for both: the holder renews as it goes on.
+    const sleep = ahead.sleep.bind(ahead);
+    ahead.sleep = async (ms) => {
+      shared.clock.advance(ms);
+      await held.requireHeld();
+      await sleep(ms);
+    };
+    const patient = { ...LEASE, waitMs: 400_000 };
+    const error = await thrownBy(
+      acquireLease(shared.process({ leaseKind, clock: ahead }), {
+        ...patient,
+        waitMs: 0,
+        leaseMs: 0,
+      }).then(() => "taken"),
+    );
+    expect(error).toBeUndefined;
+  });
+
+  it("is watched to its end where it looks overdue, however short the wait was to be (LK-4)", async () => {
+    const shared = await share();
+    await acquireLease(shared.process({ leaseKind }), LEASE);
+    shared.clock.advance(121_000);
+    await acquireLease(shared.process({ leaseKind }), { ...LEASE, waitMs: 10 });
+    expect(shared.clock.now() - START_MS).toBeGreaterThan(241_000);
+  });
+
+  it("of another engine, which does not say how long it is valid, ends by the clock (LK-2)", async () => {
+    const shared = await share();
+    const path =
+      leaseKind === "conditional" ? LEASE_PATH : ".hoodie/.locks/table_lock.000000000007.json";
+    const state = { expired: false, validUntil: START_MS + 60_000, owner: "spark" };
+    shared.store.put(path, text(JSON.stringify(state)), undefined);
+    const error = await thrownBy(acquireLease(shared.process({ leaseKind }), IMPATIENT));
+    expect(isHudiError(error, "UNAVAILABLE")).toBe(true);
+    shared.clock.advance(60_000);
+    const begunMs = shared.clock.now();
+    await acquireLease(shared.process({ leaseKind }), LEASE);
+    expect(shared.clock.now()).toBe(begunMs);
+  });
+
+  it("is renewed where less is left than a request may take, and not before (LK-6)", async () => {
+    const shared = await share();
+    const lease = await acquireLease(shared.process({ leaseKind }), LEASE);
+    shared.clock.advance(70_000);
+    await lease.requireHeld();
+    expect(stateIn(shared).validUntil).toBe(START_MS + 120_000);
+    shared.clock.advance(10_000);
+    await lease.requireHeld();
+    expect(stateIn(shared).validUntil).toBe(START_MS + 200_000);
+    expect(lease.hasRunOut()).toBe(false);
+    shared.clock.advance(120_000);
+    expect(lease.hasRunOut()).toBe(true);
+  });
+
+  it("that ran out, or that another took, is lost (LK-7)", async () => {
+    const shared = await share();
+    const late = await acquireLease(shared.process({ leaseKind }), LEASE);
+    shared.clock.advance(120_000);
+    expect(isHudiError(await thrownBy(late.requireHeld()), "CONFLICT")).toBe(true);
+    const next = await acquireLease(shared.process({ leaseKind }), LEASE);
+    await late.release();
+    expect(stateIn(shared).expired).toBe(false);
+    await next.release();
+    expect(stateIn(shared).expired).toBe(true);
+  });
+
+  it("stays with a holder that leaves it to expire (LK-9)", async () => {
+    const shared = await share();
+    const lease = await acquireLease(shared.process({ leaseKind }), LEASE);
+    lease.leaveToExpire();
+    await lease.release();
+    expect(stateIn(shared).expired).toBe(false);
+    expect(isHudiError(await thrownBy(lease.requireHeld()), "CONFLICT")).toBe(true);
+  });
+
+  it.each<Fault>(["unknown", "unknown-not-applied", "not-applied"])(
+    "after a write with the fault %s is taken, or fails and does not stay taken by nobody (LK-8)",
+    async (fault) => {
+      const shared = await share();
+      let writes = 0;
+      const faulty = shared.process({
+        leaseKind,
+        chooseFault: ({ isWrite }) => {
+          if (isWrite) writes += 1;
+          return isWrite && writes === 1 ? fault : undefined;
+        },
+      });
+      const taken = acquireLease(faulty, LEASE);
+      if (fault === "unknown") await (await taken).requireHeld();
+      const isFree = await acquireLease(shared.process({ leaseKind }), IMPATIENT).then(
+        () => true,
+        () => false,
+      );
+      const isHeld = await taken.then(
+        () => true,
+        () => false,
+      );
+      expect(isFree).toBe(!isHeld);
+    },
+  );
+
+  it("in a damaged object is CORRUPT, and nobody takes it (LK-1)", async () => {
+    const shared = await share();
+    const path =
+      leaseKind === "conditional" ? LEASE_PATH : ".hoodie/.locks/table_lock.000000000001.json";
+    for (const content of [
+      "",
+      "{",
+      "[]",
+      "null",
+      '{"expired":false}',
+      '{"__proto__":{"expired":true}}',
+    ]) {
+      shared.store.put(path, text(content), undefined);
+      const error = await thrownBy(acquireLease(shared.process({ leaseKind }), LEASE));
+      expect(isHudiError(error, "CORRUPT"), content).toBe(true);
+    }
+  });
+
+  it("is not waited for once the signal aborts", async () => {
+    const shared = await share();
+    await acquireLease(shared.process({ leaseKind }), LEASE);
+    const reason = new Error("enough");
+    const signal = AbortSignal.abort(reason);
+    expect(await thrownBy(acquireLease(shared.process({ leaseKind }), LEASE, signal))).toBe(reason);
+  });
+});
+
+describe("numbered leases", () => {
+  const pathOf = (number: number): string =>
+    `.hoodie/.locks/table_lock.${String(number).padStart(12, "0")}.json`;
+
+  it("go up by one, and lower numbers are removed (LK-5)", async () => {
+    const shared = await share();
+    for (let round = 1; round <= 3; round += 1) {
+      await (await acquireLease(shared.process({ leaseKind: "numbered" }), LEASE)).release();
+      expect([...shared.store.paths()].filter((path) => path.includes(".locks/"))).toEqual([
+        pathOf(round),
+      ]);
+    }
+  });
+
+  it("are not taken with a number below one that appeared meanwhile (LK-5)", async () => {
+    const shared = await share();
+    const free = text(JSON.stringify({ expired: true, validUntil: 0, owner: "a" }));
+    shared.store.put(pathOf(1), free, undefined);
+    let hasRaced = false;
+    const slow = shared.process({
+      leaseKind: "numbered",
+      beforeCall: ({ method }) => {
+        if (method !== "createIfAbsent" || hasRaced) return;
+        hasRaced = true;
+        // Others took and gave back two numbers, and removed what lay below.
+        shared.store.delete([pathOf(1)]);
+        shared.store.put(pathOf(3), free, undefined);
+      },
+    });
+    await acquireLease(slow, LEASE);
+    expect([...shared.store.paths()].filter((path) => path.includes(".locks/"))).toEqual([
+      pathOf(4),
+    ]);
+  });
+
+  it("are judged by the time before the look, so that a renewal during it counts (LK-6)", async () => {
+    const shared = await share();
+    const foreign = (validUntil: number): Uint8Array =>
+      text(JSON.stringify({ expired: false, validUntil, owner: "other" }));
+    shared.store.put(pathOf(1), foreign(START_MS + 1_000), undefined);
+    let reads = 0;
+    const process = shared.process({
+      leaseKind: "numbered",
+      beforeCall: ({ method }) => {
+        if (method !== "createIfAbsent" && method !== "read") return;
+        reads += 1;
+        if (reads === 1) shared.clock.advance(2_000);
+      },
+    });
+    const error = await thrownBy(acquireLease(process, { ...LEASE, waitMs: 0 }));
+    // Found expired by a clock that moved on during the look: it is looked at once more.
+    expect(error === undefined || isHudiError(error, "UNAVAILABLE")).toBe(true);
+    expect(reads).toBeGreaterThan(1);
+  });
+});
