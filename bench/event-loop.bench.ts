@@ -1,12 +1,12 @@
 // Delay of the host's event loop while an upsert runs in worker threads: one million incoming rows,
 // and the usual hundred thousand, into a table of one million.
 import { join } from "node:path";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { type BenchContext, formatRows, type Workload } from "./support/bench-context.ts";
 import { expectedRowsSql } from "./support/dataset.ts";
 import { digestBaseFiles, digestQuery, requireSameDigest } from "./support/digest.ts";
 import { LakeEngine } from "./support/lake-engine.ts";
 import type { InputForm } from "./support/lake-program.ts";
+import { LoopWatch } from "./support/loop-watch.ts";
 import { copyTable } from "./support/table-copy.ts";
 
 const FORMS: readonly InputForm[] = ["arrow", "rows"];
@@ -28,15 +28,18 @@ async function measureForm(
     for (let round = 0; round < ROUNDS; round += 1) {
       await copyTable(basePath, tablePath);
       // This process does nothing meanwhile: its delay is what the machine alone causes.
-      const idle = monitorEventLoopDelay({ resolution: 10 });
-      idle.enable();
+      const watch = new LoopWatch();
       const outcome = await engine.writeWatched({ kind: "upsert", tablePath, baseFiles: [] });
-      idle.disable();
+      const idle = watch.stop();
       requireSameDigest(engine.variant, await digestBaseFiles(outcome.files), expected);
       const name = `${formatRows(changeCount)} rows into ${formatRows(small)}`;
+      const { p50 = 0, p99 = 0, max = 0, waitP99 = 0 } = outcome.loopDelay ?? {};
       const delays = {
-        ...outcome.loopDelay,
-        "p99 of an idle process": idle.percentile(99) / 1e6,
+        p50,
+        p99,
+        max,
+        "p99 of the wait of a request": waitP99,
+        "p99 of an idle process": idle.p99,
         wall: outcome.sample.wallMs,
       };
       for (const [percentile, value] of Object.entries(delays)) {
@@ -51,10 +54,8 @@ async function measureForm(
           value,
         });
       }
-      const { p50, p99, max } = outcome.loopDelay ?? { p50: 0, p99: 0, max: 0 };
-      context.progress(
-        `${name}, ${form}: p50 ${p50.toFixed(1)}, p99 ${p99.toFixed(1)}, max ${max.toFixed(1)} ms, idle process p99 ${(idle.percentile(99) / 1e6).toFixed(1)} ms`,
-      );
+      const shown = Object.entries(delays).map(([what, ms]) => `${what} ${ms.toFixed(0)} ms`);
+      context.progress(`${name}, ${form}: ${shown.join(", ")}`);
     }
   } finally {
     await engine.stop();

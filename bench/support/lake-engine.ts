@@ -14,7 +14,8 @@ import {
   tableOptions,
   type WriteJob,
 } from "./engines.ts";
-import type { InputForm, LakeAnswer, LoopDelay } from "./lake-program.ts";
+import type { InputForm, LakeAnswer } from "./lake-program.ts";
+import type { LoopDelay } from "./loop-watch.ts";
 
 /** A table as the library describes it. */
 export interface TableState {

@@ -1,11 +1,11 @@
 // This library in a process of its own. Its arguments are the module to import, so that the built
 // package is measured as well as the source, and the options of every table as JSON.
 import { readFile, writeFile } from "node:fs/promises";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { type RecordBatch, RecordBatchStreamWriter, type Table, tableFromIPC } from "apache-arrow";
 import type { Commit, HudiTable, Source, TableOptions } from "../../src/index.ts";
 import { serveCalls } from "./child-program.ts";
 import { DEFINITION } from "./dataset.ts";
+import { type LoopDelay, LoopWatch } from "./loop-watch.ts";
 import { measure, type Sample } from "./measure.ts";
 
 /** What a call of the program answers. */
@@ -15,13 +15,6 @@ export interface LakeAnswer {
   readonly rowCount: number;
   /** Delays of the event loop in ms, where they were asked for. */
   readonly loopDelay?: LoopDelay;
-}
-
-/** Delays of the event loop in ms. An idle loop shows the interval of the sampling timer. */
-export interface LoopDelay {
-  readonly p50: number;
-  readonly p99: number;
-  readonly max: number;
 }
 
 /** In which form rows are handed to the library. */
@@ -41,8 +34,6 @@ interface ReadCall {
   /** Reads what was committed after this instant, instead of the snapshot. */
   readonly after?: string;
 }
-
-const LOOP_RESOLUTION_MS = 10;
 
 const [, , library = "", optionsJson = "{}"] = process.argv;
 const lake = (await import(library)) as typeof import("../../src/index.ts");
@@ -94,30 +85,15 @@ async function load(params: { paths: string[]; form: InputForm }): Promise<void>
 
 async function write(params: WriteCall): Promise<LakeAnswer> {
   const { tablePath, kind, keepsOpen, watchesLoop } = params;
-  const delays = watchesLoop
-    ? monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
-    : undefined;
   if (kind === "bulk-insert") await createTable(tablePath);
-  delays?.enable();
+  const watch = watchesLoop ? new LoopWatch() : undefined;
   const { sample } = await measure(async () => {
     if (!keepsOpen) return withTable(tablePath, (table) => writeInput(table, kind));
     const table = openTables.get(tablePath) ?? (await lake.HudiTable.open(tablePath, options));
     openTables.set(tablePath, table);
     return writeInput(table, kind);
   });
-  delays?.disable();
-  const ms = (nanoseconds: number): number => nanoseconds / 1e6;
-  return {
-    sample,
-    rowCount: inputCount,
-    ...(delays && {
-      loopDelay: {
-        p50: ms(delays.percentile(50)),
-        p99: ms(delays.percentile(99)),
-        max: ms(delays.max),
-      },
-    }),
-  };
+  return { sample, rowCount: inputCount, ...(watch && { loopDelay: watch.stop() }) };
 }
 
 function writeInput(table: HudiTable, kind: WriteCall["kind"]): Promise<Commit> {

@@ -36,6 +36,8 @@ export interface SampleResult extends Place, Sample {
   readonly round: number;
   /** Rows that the work is about: those of the table for an upsert, those read for a read. */
   readonly rows: number;
+  /** Bytes of the base files that hold the table afterwards; for writes. */
+  readonly outputBytes?: number;
 }
 
 /** One number that is no piece of work. */

@@ -1,5 +1,6 @@
 // Interleaved rounds of one case: every engine in turn, A B C A B C, and no time counts before the
 // outputs are equal.
+import { stat } from "node:fs/promises";
 import type { BenchContext } from "./bench-context.ts";
 import { requireSameDigest } from "./digest.ts";
 import type { Engine, Outcome, ReadJob } from "./engines.ts";
@@ -35,6 +36,7 @@ export async function runCase(
         const outcome = await test.act(engine);
         if (!test.checksOnce || round === -test.warmups) await test.check(engine, outcome);
         const { sample } = outcome;
+        const sizes = await Promise.all(outcome.files.map(async (path) => (await stat(path)).size));
         context.record({
           kind: "sample",
           case: test.name,
@@ -43,6 +45,7 @@ export async function runCase(
           round,
           rows: test.rows,
           ...sample,
+          ...(sizes.length > 0 && { outputBytes: sizes.reduce((sum, size) => sum + size, 0) }),
         });
         context.progress(
           `${test.name}, round ${round}, ${label}: ${Math.round(sample.wallMs)} ms, ${Math.round(sample.cpuMs)} ms CPU, ${Math.round(sample.peakBytes / 2 ** 20)} MiB`,

@@ -46,6 +46,7 @@ export async function planIncremental(
     const isPast = end !== ordered.at(-1);
     return { ...(await planSnapshot(context, options, { timeline: pinned, isPast })), upTo };
   }
+  requireCommitTimes(context);
   await requireRange(context, ordered, after, signal);
   const inRange = pinned.completedWrites().filter((write) => cursorOf(context, write) > after);
   const schema = await loadTableSchema(context, pinned, undefined, signal);
@@ -117,6 +118,15 @@ function parseCursor(name: string, text: unknown): InstantTime | undefined {
   throw new HudiError(
     "INVALID",
     `cannot read incrementally: found ${JSON.stringify(text) ?? typeof text} as ${name}, expected an instant such as 20261120072044123, as upTo of the last read gave it`,
+  );
+}
+
+/** What changed is known by the meta columns of the rows. */
+function requireCommitTimes({ config, storage }: TableContext): void {
+  if (config.populatesMetaFields) return;
+  throw new HudiError(
+    "UNSUPPORTED",
+    `cannot read what changed in table ${storage.location}: found hoodie.populate.meta.fields=false, expected rows with commit times; read a snapshot instead`,
   );
 }
 

@@ -45,6 +45,8 @@ export async function planSnapshot(
   return { ...bound, slices: view.slices, instants: undefined, upTo: time };
 }
 
+const BOOTSTRAP_PATH = "hoodie.bootstrap.base.path";
+
 /** Refuses what this library does not read, by name. */
 export function requireReadable(context: TableContext): void {
   const { config, storage } = context;
@@ -58,6 +60,13 @@ export function requireReadable(context: TableContext): void {
   if (config.baseFileFormat !== "PARQUET") refuse(`${config.baseFileFormat} base files`, "PARQUET");
   if (!config.keepsPartitionColumns) {
     refuse("hoodie.datasource.write.drop.partition.columns=true", "partition columns in the files");
+  }
+  // Files of such tables would be passed over, or lack columns that are stored elsewhere.
+  for (const name of ["hoodie.table.multiple.base.file.formats.enable", BOOTSTRAP_PATH]) {
+    const value = config.properties.get(name) ?? "";
+    if (value !== "" && value.toLowerCase() !== "false") {
+      refuse(`${name}=${value}`, "a table without it");
+    }
   }
 }
 

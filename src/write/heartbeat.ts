@@ -1,11 +1,12 @@
 // Heartbeats: how a living writer keeps others from rolling it back, and how they see that it died.
 // Rules: spec/protocol/heartbeat.md, HB-1 to HB-5.
-import { HudiError } from "../errors.ts";
+import { HudiError, isHudiError } from "../errors.ts";
 import { HEARTBEAT_FOLDER, heartbeatPath } from "../layout/table-paths.ts";
 import type { CancelTimer } from "../runtime/clock.ts";
-import { bestEffort } from "../runtime/concurrency.ts";
-import type { ActiveTimeline } from "../timeline/active-timeline.ts";
+import { bestEffort, mapConcurrently } from "../runtime/concurrency.ts";
+import { type ActiveTimeline, readInstant } from "../timeline/active-timeline.ts";
 import type { Instant } from "../timeline/instant.ts";
+import { decodeRequestedReplace } from "../timeline/replace-plan.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 
 /** Times of heartbeats, in ms. */
@@ -80,8 +81,9 @@ export class Heartbeat {
 }
 
 /**
- * The pending writes whose writers died. Ages are measured by the storage's own clock: the newest
- * heartbeat, which the caller has just written, says what time it is there.
+ * The pending writes whose writers died; clusterings are left to their engine, which runs them again.
+ * Ages are measured by the storage's own clock: the newest heartbeat, which the caller has just
+ * written, says what time it is there.
  */
 export async function findExpiredWrites(
   context: TableContext,
@@ -98,10 +100,30 @@ export async function findExpiredWrites(
   );
   const own = ownInstant === undefined ? undefined : beats.get(ownInstant);
   const nowMs = own ?? context.runtime.clock.now();
-  return pending.filter((instant) => {
+  const silent = pending.filter((instant) => {
     const beat = beats.get(instant.time);
     return beat === undefined
       ? nowMs - timeline.modifiedMs(instant) > settings.expireWithoutHeartbeatMs
       : nowMs - beat > settings.expireMs;
   });
+  const isClustering = await mapConcurrently(silent, 8, (instant) =>
+    loadIsClustering(context, instant, signal),
+  );
+  return silent.filter((_, index) => !isClustering[index]);
+}
+
+/** In layout 1 a clustering is a replace commit like any other, but for its plan. */
+async function loadIsClustering(
+  context: TableContext,
+  instant: Instant,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  if (instant.action !== "replacecommit") return false;
+  try {
+    const bytes = await readInstant(context, { ...instant, state: "requested" }, signal);
+    return decodeRequestedReplace(bytes, instant.time).clustering !== undefined;
+  } catch (error) {
+    if (isHudiError(error, "NOT_FOUND")) return false;
+    throw error;
+  }
 }

@@ -67,7 +67,7 @@ export async function executeRollback(
   const state = timeline.find(time)?.state;
   if (state === "completed") return target.state !== "completed";
   const isVoid = target.state === "completed" && !mayUndo(timeline, target, state);
-  await startRollback(context, rollback, signal);
+  if (state !== "inflight") await startRollback(context, rollback, signal);
   const files = isVoid ? new Map<string, string[]>() : await findFilesOf(context, target, signal);
   if (!isVoid) await removeTarget(context, target, files, signal);
   const partitions = new Map(

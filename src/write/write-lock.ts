@@ -103,9 +103,12 @@ export async function acquireLease(
       const version = await store.follow(found?.version, state, createUuid(random));
       if (version !== undefined) return new HeldLease(context, store, settings, state, version);
     }
-    // A lease that looks overdue is watched to its end, however short the wait was to be.
+    // One that looks overdue and stays as it is is watched to its end, however short the wait.
     const isOverdue = found !== undefined && lookedAt - found.state.validUntil > DRIFT_MS;
-    if (clock.now() >= giveUpAt && !isOverdue) throw leaseHeld(found?.state, clock.now());
+    const isStill = watched.sinceMs <= giveUpAt;
+    if (clock.now() >= giveUpAt && !(isOverdue && isStill)) {
+      throw leaseHeld(found?.state, clock.now());
+    }
     await clock.sleep(pauseMs * (0.5 + createFraction(random)), signal);
     pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 2);
   }

@@ -8,7 +8,9 @@ import { compareKeys, isInKeyRange, isRangeOrderCertain } from "../../src/file-g
 const encode = (text: string): Uint8Array => Buffer.from(text, "utf8");
 /** Texts of few characters, among them the ones around which the two orders part. */
 const keys = fc
-  .array(fc.constantFrom("a", "é", "中", "\uD7FF", "\uE000", "～", "\uFFFF", "𝒳", "🚀", "\u{10FFFF}"))
+  .array(
+    fc.constantFrom("a", "é", "中", "\uD7FF", "\uE000", "～", "\uFFFF", "𝒳", "🚀", "\u{10FFFF}"),
+  )
   .map((characters) => characters.join(""));
 
 function compare(a: string, b: string): number {

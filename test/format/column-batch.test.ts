@@ -169,6 +169,6 @@ describe("batches from outside (CB-3)", () => {
   });
 
   test("decimals have the width of their type", () => {
-    refused("price", { ...base, layout: "fixed", widthBytes: 4, data: new Uint8Array(36) });
+    refused("price", { ...base, layout: "fixed", widthBytes: 6, data: new Uint8Array(54) });
   });
 });

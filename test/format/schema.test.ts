@@ -120,6 +120,9 @@ describe("names of columns (SC-2)", () => {
     expect(() => createTableSchema("t", { fare: "int", id: "int", Fare: "int" })).toThrow(
       invalid(/fare and Fare/),
     );
+    expect(() => createTableSchema("t", { Fare: "int", fare: "int" })).toThrow(
+      invalid(/Fare and fare/),
+    );
   });
 
   test("hostile names are names", () => {

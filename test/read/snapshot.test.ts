@@ -182,6 +182,55 @@ describe("what is there", () => {
   });
 });
 
+describe("tables that are not read", () => {
+  test.each([
+    ["hoodie.table.type=COPY_ON_WRITE", "hoodie.table.type=MERGE_ON_READ", /a merge-on-read table/],
+    ["base.file.format=PARQUET", "base.file.format=ORC", /ORC base files/],
+    ["drop.partition.columns=false", "drop.partition.columns=true", /drop.partition.columns=true/],
+    [
+      "hoodie.table.version",
+      "hoodie.table.multiple.base.file.formats.enable=true\nhoodie.table.version",
+      /multiple.base.file.formats/,
+    ],
+    [
+      "hoodie.table.version",
+      "hoodie.bootstrap.base.path=/old\nhoodie.table.version",
+      /hoodie.bootstrap.base.path=\/old/,
+    ],
+  ])(
+    "with %s made %j are refused by name, and nothing is left out in silence",
+    async (from, to, message) => {
+      const { table, store, clock } = await createMemoryTable({ fields: FIELDS, recordKey: "id" });
+      await table.upsert([row("a", null, 1)]);
+      const path = ".hoodie/hoodie.properties";
+      const text = Buffer.from(store.find(path)?.bytes ?? []).toString("latin1");
+      store.put(path, Buffer.from(text.replace(from, to)), undefined);
+      const again = await HudiTable.open("memory:", processOptions(store, { clock }));
+      for (const scan of [again.read(), again.incremental({ after: "0" })]) {
+        await expect(scan.toArray()).rejects.toMatchObject({
+          code: "UNSUPPORTED",
+          message: expect.stringMatching(message),
+        });
+      }
+    },
+  );
+
+  test("without commit times in their rows have snapshots, and no changes", async () => {
+    const { table, store, clock } = await createMemoryTable({ fields: FIELDS, recordKey: "id" });
+    await table.upsert([row("a", null, 1)]);
+    const path = ".hoodie/hoodie.properties";
+    const text = Buffer.from(store.find(path)?.bytes ?? []).toString("latin1");
+    store.put(path, Buffer.from(`hoodie.populate.meta.fields=false\n${text}`), undefined);
+    const again = await HudiTable.open("memory:", processOptions(store, { clock }));
+    expect(await again.read().toArray()).toHaveLength(1);
+    expect(await again.incremental({}).toArray()).toHaveLength(1);
+    await expect(again.incremental({ after: "0" }).toArray()).rejects.toMatchObject({
+      code: "UNSUPPORTED",
+      message: expect.stringMatching(/populate.meta.fields=false.*read a snapshot instead/),
+    });
+  });
+});
+
 describe("lazily", () => {
   test("nothing is read before a scan is iterated", async () => {
     const { table, counted } = await createCountedTable({ fields: FIELDS, recordKey: "id" });
@@ -406,24 +455,27 @@ describe("partitions", () => {
     },
   );
 
-  test("whose folder does not read back to one value are read (PR-4)", async () => {
-    const { table, store, clock } = await createMemoryTable({
-      fields: { id: "string", part: "int" },
-      recordKey: "id",
-      partitionBy: "part",
-    });
-    await table.upsert([{ id: "a", part: 7 }]);
-    // Another writer might have written the folder as 07.
-    for (const path of [...store.paths()].filter((p) => p.startsWith("7/"))) {
-      store.put(path.replace(/^7/, "07"), store.find(path)?.bytes as Uint8Array, undefined);
-      store.delete([path]);
-    }
-    const again = await HudiTable.open<{ id: string; part: number }>(
-      "memory:",
-      processOptions(store, { clock }),
-    );
-    expect(await again.read({ where: { part: 7 } }).toArray()).toEqual([{ id: "a", part: 7 }]);
-  });
+  test.each([
+    ["int", 7, "7", "07"],
+    ["boolean", true, "true", "True"],
+  ] as const)(
+    "whose folder does not read back to one value are read: %s %s (PR-4)",
+    async (type, part, ours, theirs) => {
+      const { table, store, clock } = await createMemoryTable({
+        fields: { id: "string", part: type },
+        recordKey: "id",
+        partitionBy: "part",
+      });
+      await (table as unknown as HudiTable).upsert([{ id: "a", part }]);
+      // Another writer might have named the folder otherwise.
+      for (const path of [...store.paths()].filter((p) => p.startsWith(`${ours}/`))) {
+        store.put(path.replace(ours, theirs), store.find(path)?.bytes as Uint8Array, undefined);
+        store.delete([path]);
+      }
+      const again = await HudiTable.open("memory:", processOptions(store, { clock }));
+      expect(await again.read({ where: { part } }).toArray()).toEqual([{ id: "a", part }]);
+    },
+  );
 
   test("of values with slashes are found below one another, and ruled out as a whole (FSV-1, PR-4)", async () => {
     const { table, store, counted, options } = await createCountedTable({

@@ -156,7 +156,7 @@ describe("a table and the model agree after every step of a random history", () 
         },
       );
       await fc.assert(property, { numRuns: RUNS, seed: SEED });
-    console.log(`${RUNS} histories of ${steps} steps, up to ${mostGroups} file groups`);
+      console.log(`${RUNS} histories of ${steps} steps, up to ${mostGroups} file groups`);
       expect(mostGroups).toBeGreaterThan(shape.isPartitioned ? 2 : 1);
     },
   );

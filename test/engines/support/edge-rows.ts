@@ -26,7 +26,7 @@ const KEYS: readonly string[] = [
   "slash/and\\back",
   "colon:comma,equals=",
   "ключ 中 é 🚀",
-  'quote " and \'',
+  "quote \" and '",
   "Plain",
   "__proto__",
   "line\nbreak",

@@ -102,7 +102,11 @@ export class Exchange {
   }
 
   /** Updates of some rows in version `at`, a stale one that must lose, and some new rows. */
-  upsertStep(seed: number, at: bigint, regions: readonly (string | null)[]): WriteStep & { kind: "upsert" } {
+  upsertStep(
+    seed: number,
+    at: bigint,
+    regions: readonly (string | null)[],
+  ): WriteStep & { kind: "upsert" } {
     const [stale, ...updated] = this.pickRows(6, seed);
     const created = Array.from({ length: 5 }, (_, offset) => {
       const index = seed * 5 + offset;

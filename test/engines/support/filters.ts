@@ -21,7 +21,10 @@ const VALUES_A_COLUMN = 3;
  * Conditions on every column with values that the rows have. Of a double only those on which the
  * engines agree: they differ in whether NaN is greater than a number.
  */
-export function listFilters(columns: readonly EngineColumn[], rows: readonly EngineRow[]): Filter[] {
+export function listFilters(
+  columns: readonly EngineColumn[],
+  rows: readonly EngineRow[],
+): Filter[] {
   return columns.flatMap(({ name: column, type }) => {
     const values = [...new Set(rows.map((row) => row[column] ?? null))].filter(
       (value) => value !== null && value !== "NaN",

@@ -44,7 +44,11 @@ export async function writeStep(table: HudiTable, step: WriteStep): Promise<Comm
 }
 
 /** Creates the table of a shape and carries its writes out, in this process. */
-export async function writeShape(shape: Shape, path: string, options: TableOptions = {}): Promise<void> {
+export async function writeShape(
+  shape: Shape,
+  path: string,
+  options: TableOptions = {},
+): Promise<void> {
   const table = (await HudiTable.create(path, shape.definition, {
     ...options,
     write: shape.write,

@@ -44,8 +44,8 @@ export type StartEngine = (world: EngineWorld) => Promise<MatrixEngine>;
 
 const EMPTY_PARTITION =
   "The engine takes the partition column from the folder, where an empty text and a null are one: it shows null.";
-const WHOLE_MILLISECONDS = "Presto cuts a timestamp to whole milliseconds, and so is the expectation.";
-const NAMED_SETTING = "Spark refuses these values unless it is told:";
+const WHOLE_MILLISECONDS =
+  "Presto cuts a timestamp to whole milliseconds, and so is the expectation.";
 const WITHOUT_ORDERING =
   "Spark's upsert needs hoodie.combine.before.upsert=false on a table without an ordering field.";
 
@@ -164,11 +164,8 @@ export class SparkEngine implements MatrixEngine {
   }
 
   async read(shape: Shape, path: string, expected: readonly EngineRow[]): Promise<EngineReading> {
-    return this.#withSettings(shape, async (notes) => {
-      const shown = showEmptyPartitionAsNull(shape, expected);
-      const rows = await this.spark.readTable(path);
-      return { rows, expected: shown.rows, notes: [...shown.notes, ...notes] };
-    });
+    const shown = showEmptyPartitionAsNull(shape, expected);
+    return { rows: await this.spark.readTable(path), expected: shown.rows, notes: shown.notes };
   }
 
   async find(shape: Shape, path: string, filters: readonly Filter[]): Promise<string[][]> {
@@ -195,31 +192,17 @@ export class SparkEngine implements MatrixEngine {
       // where it is already it would be merged with the first one silently.
       const options = { ...sparkWriteOptions(shape), "hoodie.parquet.small.file.limit": "0" };
       const notes = shape.definition.orderingField === undefined ? [WITHOUT_ORDERING] : [];
-      return await this.#withSettings(shape, async () => {
-        await this.spark.write({ path, rows: changed, schema, options, mode: "append" });
-        const { rows, expected: shown } = await this.read(shape, path, changed);
-        const ours = await collectEngineRows(table.read());
-        const isSame = String(canonicalRows(ours)) === String(canonicalRows(changed));
-        // What Spark reads is shown where we agree with the expectation, else what we read.
-        return isSame
-          ? { rows, expected: shown, notes }
-          : { rows: ours, expected: changed, notes };
-      });
+      await this.spark.write({ path, rows: changed, schema, options, mode: "append" });
+      const reading = await this.read(shape, path, changed);
+      const ours = await collectEngineRows(table.read());
+      const isSame = String(canonicalRows(ours)) === String(canonicalRows(changed));
+      // What Spark reads is shown where we agree with the expectation, else what we read.
+      return {
+        ...(isSame ? reading : { rows: ours, expected: changed }),
+        notes: [...notes, ...reading.notes],
+      };
     } finally {
       await table[Symbol.asyncDispose]();
-    }
-  }
-
-  async #withSettings(
-    shape: Shape,
-    work: (notes: readonly string[]) => Promise<EngineReading>,
-  ): Promise<EngineReading> {
-    const settings = Object.entries(shape.sparkSettings);
-    for (const [key, value] of settings) await this.spark.sql(`SET ${key}=${value}`);
-    try {
-      return await work(settings.map(([key, value]) => `${NAMED_SETTING} ${key}=${value}.`));
-    } finally {
-      for (const [key] of settings) await this.spark.sql(`RESET ${key}`);
     }
   }
 
@@ -229,7 +212,9 @@ export class SparkEngine implements MatrixEngine {
 }
 
 /** Options of Spark's writes into the table of a shape. */
-export function sparkWriteOptions({ definition }: Pick<Shape, "definition">): SparkWrite["options"] {
+export function sparkWriteOptions({
+  definition,
+}: Pick<Shape, "definition">): SparkWrite["options"] {
   const { name, recordKey, partitionBy, orderingField, hiveStyle, urlEncode, index } = definition;
   const generator = partitionBy === undefined ? "NonpartitionedKeyGenerator" : "SimpleKeyGenerator";
   return {
@@ -279,6 +264,8 @@ function showEmptyPartitionAsNull(
   if (partitionBy === undefined || !rows.some((row) => row[partitionBy] === "")) {
     return { rows, notes: [] };
   }
-  const shown = rows.map((row) => (row[partitionBy] === "" ? { ...row, [partitionBy]: null } : row));
+  const shown = rows.map((row) =>
+    row[partitionBy] === "" ? { ...row, [partitionBy]: null } : row,
+  );
   return { rows: shown, notes: [EMPTY_PARTITION] };
 }

@@ -84,7 +84,8 @@ function describeCell(cell: MatrixCell, notes: string[]): string {
     if (!notes.includes(note)) notes.push(note);
     return `[${notes.indexOf(note) + 1}]`;
   });
-  return [`ok, ${cell.rowCount} rows`, ...marks].join(" ");
+  const unit = cell.rowCount === 1 ? "row" : "rows";
+  return [`ok, ${cell.rowCount} ${unit}`, ...marks].join(" ");
 }
 
 /**

@@ -16,8 +16,6 @@ export interface Shape {
   readonly isCore: boolean;
   /** Whether every column is filtered on as well: worth it where there are many files. */
   readonly isFiltered: boolean;
-  /** Settings that Spark needs to read the values at all; the matrix tells of them. */
-  readonly sparkSettings: Readonly<Record<string, string>>;
 }
 
 type MakeRow = (index: number, at: bigint, change?: EngineRow) => EngineRow;
@@ -91,7 +89,6 @@ function shape(parts: ShapeParts): Shape {
     steps,
     isCore: parts.isCore ?? false,
     isFiltered: parts.isFiltered ?? false,
-    sparkSettings: parts.sparkSettings ?? {},
   };
 }
 
@@ -264,7 +261,6 @@ const TYPES: readonly Shape[] = [
   }),
   shape({
     name: "ancient_days",
-    sparkSettings: { "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED" },
     steps: [
       {
         kind: "upsert",
@@ -309,7 +305,10 @@ const INDEX_AND_SIZES: readonly Shape[] = [
       ...range(0, 4, (step): WriteStep => {
         const make = partitioned("region", REGIONS);
         const from = 40 + step * 10;
-        return { kind: "upsert", rows: range(from, from + 15, (index) => make(index, BigInt(step))) };
+        return {
+          kind: "upsert",
+          rows: range(from, from + 15, (index) => make(index, BigInt(step))),
+        };
       }),
     ],
   }),
