@@ -193,7 +193,7 @@ test("a living write of ours that an eager Spark rolls back starts anew, and not
   const spark = await openSpark();
   const { path } = exchange;
   let interruptions = 0;
-  const storage = beforeEachDataFile(openStorage(path), async () => {
+  const storage = afterEachDataFile(openStorage(path), async () => {
     interruptions += 1;
     if (interruptions > 1) return;
     const [pending = ""] = await listPendingInstants(path);
@@ -211,8 +211,8 @@ test("a living write of ours that an eager Spark rolls back starts anew, and not
   await goOn();
 });
 
-/** A storage that runs `task` before each data file is finished. */
-function beforeEachDataFile(storage: Storage, task: () => Promise<void>): Storage {
+/** A storage that runs `task` after each data file is finished. */
+function afterEachDataFile(storage: Storage, task: () => Promise<void>): Storage {
   return new Proxy(storage, {
     get(target, name) {
       const value = Reflect.get(target, name, target);
@@ -220,8 +220,9 @@ function beforeEachDataFile(storage: Storage, task: () => Promise<void>): Storag
         return (...args: Parameters<Storage["createWriter"]>): ObjectWriter => {
           const writer = target.createWriter(...args);
           const close: ObjectWriter["close"] = async () => {
+            const closed = await writer.close();
             await task();
-            return writer.close();
+            return closed;
           };
           return { write: (bytes) => writer.write(bytes), abort: () => writer.abort(), close };
         };
