@@ -29,7 +29,6 @@ const IMPORTERS: Readonly<Record<string, RegExp>> = {
   "parquet-wasm": /^format\/parquet-/,
   "apache-arrow": /^(format\/arrow-|read\/scan|write\/row-source|cli\/)/,
   "@aws-sdk/client-s3": /^storage\/s3-/,
-  avsc: /^format\/avro-/,
   "p-limit": /^(runtime\/concurrency|storage\/)/,
   commander: /^cli\//,
 };

@@ -157,7 +157,7 @@ describe("a bundle of an app", () => {
   });
 
   // `"sideEffects": false` lets a bundler drop an import that is there for its effect alone.
-  test.fails("works with threads whose script imports the package's own", () => {
+  test("works with threads whose script imports the package's own", () => {
     expect(runApp(dir, { ENTRY: "./my-worker.mjs" })).toEqual(DONE);
   });
 
@@ -180,7 +180,7 @@ describe("a bundle of an app", () => {
 
 describe("a bundle whose modules have no URL, as those in CommonJS often have none", () => {
   // parquet-wasm is looked for from the module's URL.
-  test.fails("works in place", async () => {
+  test("works in place", async () => {
     const app = APP.replace("import.meta.url", '"file:///"')
       .replace(/\nconst table = await/, "\n(async () => {\nconst table = await")
       .concat("})();\n");

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import * as api from "../src/index.ts";
 import { typeCheck } from "./type-check.ts";
 
-const VALUES = ["HudiError", "HudiTable", "isHudiError"];
+const VALUES = ["HudiError", "HudiTable", "MemoryStorage", "MemoryStore", "isHudiError"];
 const TYPES = [
   "Abortable",
   "Action",
@@ -14,6 +14,7 @@ const TYPES = [
   "Clock",
   "ColumnType",
   "Commit",
+  "CommitMetadata",
   "CompareOperator",
   "DecimalName",
   "Field",
@@ -42,6 +43,7 @@ const TYPES = [
   "WorkerOptions",
   "WriteOptions",
   "WriteSettings",
+  "WriteStat",
 ];
 
 /** The names that a barrel exports as types. */

@@ -78,8 +78,7 @@ describe("names", () => {
     expect(named.filter((name) => !((name as string) in scripts))).toEqual([]);
   });
 
-  // It says `none` for `uncompressed`.
-  test.fails("of codecs are those that the setting takes", () => {
+  test("of codecs are those that the setting takes", () => {
     const line = text.split("\n").find((one) => one.startsWith("| codecs |")) ?? "";
     const named = (line.split("|")[2] as string).split(",").map((name) => name.trim());
     expect(named.sort()).toEqual(["gzip", "snappy", "uncompressed", "zstd"]);

@@ -1,10 +1,9 @@
 // Avro object container files: the timeline's plans and metadata, and all commits from table version
 // 8 on. Rules: spec/format/avro.md.
 import { inflateRawSync } from "node:zlib";
-import type { Type } from "avsc";
 import { HudiError } from "../errors.ts";
 import { AvroReader, AvroWriter } from "./avro-binary.ts";
-import type { AvroRecord, AvroValue } from "./avro-closures.ts";
+import type { AvroCodec, AvroRecord, AvroValue } from "./avro-closures.ts";
 import { parseAvroCodec } from "./avro-codec.ts";
 
 const MAGIC = Uint8Array.of(0x4f, 0x62, 0x6a, 0x01);
@@ -87,12 +86,11 @@ function inflate(packed: Uint8Array, maxOutputLength: number, reader: AvroReader
   }
 }
 
-const types = new WeakMap<object, Type>();
+const codecs = new WeakMap<object, AvroCodec>();
 
 /**
- * A container with one record and no codec entry, as Hudi writes them. The schema must be one of
- * ours: it is compiled. `syncMarker` is 16 random bytes of the caller. Throws `INVALID` when the
- * record is none of the schema.
+ * A container with one record and no codec entry, as Hudi writes them. `syncMarker` is 16 random
+ * bytes of the caller. Throws `INVALID` when the record is none of the schema.
  */
 export async function encodeAvroFile(
   schema: object,
@@ -103,15 +101,9 @@ export async function encodeAvroFile(
     const found = `found a sync marker of ${syncMarker.length} bytes, expected ${SYNC_BYTES}`;
     throw new HudiError("INVALID", `cannot encode Avro file: ${found}`);
   }
-  const type = await loadType(schema);
-  let data: Uint8Array;
-  try {
-    data = type.toBuffer(toPlainObject(record));
-  } catch (cause) {
-    throw new HudiError("INVALID", `cannot encode ${type.name}: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
+  const body = new AvroWriter();
+  codecOf(schema).encode(body, record);
+  const data = body.finish();
   const writer = new AvroWriter();
   writer.append(MAGIC);
   writer.writeLong(1);
@@ -125,23 +117,10 @@ export async function encodeAvroFile(
   return writer.finish();
 }
 
-/** avsc is loaded when a plan is written, not when a table is opened: it costs tens of ms. */
-async function loadType(schema: object): Promise<Type> {
-  const known = types.get(schema);
+function codecOf(schema: object): AvroCodec {
+  const known = codecs.get(schema);
   if (known) return known;
-  const { default: avsc } = await import("avsc");
-  const type = avsc.Type.forSchema(schema as Parameters<typeof avsc.Type.forSchema>[0]);
-  types.set(schema, type);
-  return type;
-}
-
-/** avsc takes objects for maps; without prototype, so that any key is data. */
-function toPlainObject(value: AvroValue): unknown {
-  if (Array.isArray(value)) return value.map(toPlainObject);
-  if (typeof value !== "object" || value === null) return value;
-  if (value instanceof Uint8Array) return Buffer.from(value);
-  const entries = value instanceof Map ? value : Object.entries(value);
-  const object: Record<string, unknown> = Object.create(null);
-  for (const [key, item] of entries) object[key] = toPlainObject(item as AvroValue);
-  return object;
+  const codec = parseAvroCodec(JSON.stringify(schema), "a schema of this library");
+  codecs.set(schema, codec);
+  return codec;
 }

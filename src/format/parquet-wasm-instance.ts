@@ -51,7 +51,7 @@ export function parquetWasmMemoryBytes(): number {
 function loadInstance(): ParquetWasm {
   // Each instance is a module of its own. It is taken out of the cache at once, so that a thrown
   // away one can be collected.
-  const require = createRequire(import.meta.url);
+  const require = createRequire(import.meta.url ?? `${process.cwd()}/`);
   try {
     const path = require.resolve("parquet-wasm");
     const loaded = require(path) as ParquetWasm;

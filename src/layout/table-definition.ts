@@ -74,7 +74,7 @@ export function defineTable<F extends Fields>(definition: TableDefinition<F>): M
   }
   const schema: TableSchema = createTableSchema(`${name}_record`, definition.fields ?? {});
   requireKeyField(schema, recordKey, "record key");
-  if (partitionBy !== undefined) requireKeyField(schema, partitionBy, "partition column");
+  if (partitionBy !== undefined) requirePartitionField(schema, partitionBy);
   if (orderingField !== undefined) requireField(schema, orderingField);
   const index = definition.index ?? { kind: "bloom" };
   if (index.kind !== "bloom" && index.kind !== "simple") {
@@ -94,4 +94,14 @@ export function defineTable<F extends Fields>(definition: TableDefinition<F>): M
     createSchema: formatAvroSchema(schema, { namespace: `hoodie.${name}` }),
     index,
   });
+}
+
+/** A timestamp makes folders that Spark reads as null and that Presto refuses. */
+function requirePartitionField(schema: TableSchema, name: string): void {
+  const { type } = requireKeyField(schema, name, "partition column");
+  if (type.kind !== "timestamp-micros") return;
+  throw new HudiError(
+    "INVALID",
+    `cannot use column ${name} as partition column: found type timestamp-micros, which engines do not read back from a folder; partition by a date or a text`,
+  );
 }

@@ -6,8 +6,9 @@ import type { TaskRunner } from "../file-group/task-runner.ts";
 import { isSameSchema, parseAvroSchema } from "../format/avro-schema.ts";
 import type { TableSchema } from "../format/schema.ts";
 import { type KeysToTag, tagLocations } from "../indexing/tag-locations.ts";
+import { splitDataPath } from "../layout/table-paths.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
-import { type ActiveTimeline, readInstant } from "../timeline/active-timeline.ts";
+import { type ActiveTimeline, instantPath, readInstant } from "../timeline/active-timeline.ts";
 import type { CommitMetadata } from "../timeline/commit-metadata.ts";
 import { decodeCompactionPlan } from "../timeline/compaction-plan.ts";
 import type { Instant } from "../timeline/instant.ts";
@@ -106,10 +107,12 @@ export async function loadPlannedGroups(
     planned,
     8,
     async (instant): Promise<[Instant, string[]]> => {
-      const bytes = await readInstant(context, { ...instant, state: "requested" }, signal);
+      const requested = { ...instant, state: "requested" } as const;
+      const path = instantPath(context, requested);
+      const bytes = await readInstant(context, requested, signal);
       const groups = instant.action.endsWith("compaction")
-        ? decodeCompactionPlan(bytes, instant.time).operations
-        : (decodeRequestedReplace(bytes, instant.time).clustering ?? []);
+        ? decodeCompactionPlan(bytes, path).operations
+        : (decodeRequestedReplace(bytes, path).clustering ?? []);
       return [instant, groups.map((group) => fileGroupKey(group.partitionPath, group.fileId))];
     },
     signal,
@@ -133,7 +136,7 @@ async function checkAbsentKeys(
   for (const { instant, metadata } of commits) {
     const slices = [...metadata.partitionToWriteStats.values()]
       .flat()
-      .filter((stat) => stat.path !== "" && !stat.path.includes(".log."))
+      .filter((stat) => stat.path !== "" && !splitDataPath(stat.path).fileName.startsWith("."))
       .map((stat) => requireBaseFile(stat.path, stat.fileSizeInBytes, `commit ${instant.time}`));
     const { kind } = context.config.index;
     const tagged = await tagLocations(runner, kind, slices, absentKeys, signal);

@@ -4,7 +4,7 @@ import { HudiError, isHudiError } from "../errors.ts";
 import { HEARTBEAT_FOLDER, heartbeatPath } from "../layout/table-paths.ts";
 import type { CancelTimer } from "../runtime/clock.ts";
 import { bestEffort, mapConcurrently } from "../runtime/concurrency.ts";
-import { type ActiveTimeline, readInstant } from "../timeline/active-timeline.ts";
+import { type ActiveTimeline, instantPath, readInstant } from "../timeline/active-timeline.ts";
 import type { Instant } from "../timeline/instant.ts";
 import { decodeRequestedReplace } from "../timeline/replace-plan.ts";
 import type { TableContext } from "../timeline/table-context.ts";
@@ -120,8 +120,9 @@ async function loadIsClustering(
 ): Promise<boolean> {
   if (instant.action !== "replacecommit") return false;
   try {
-    const bytes = await readInstant(context, { ...instant, state: "requested" }, signal);
-    return decodeRequestedReplace(bytes, instant.time).clustering !== undefined;
+    const requested = { ...instant, state: "requested" } as const;
+    const bytes = await readInstant(context, requested, signal);
+    return decodeRequestedReplace(bytes, instantPath(context, requested)).clustering !== undefined;
   } catch (error) {
     if (isHudiError(error, "NOT_FOUND")) return false;
     throw error;

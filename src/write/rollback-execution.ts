@@ -15,6 +15,7 @@ import {
   type ActiveTimeline,
   createInstantFile,
   deletePendingInstant,
+  instantPath,
   loadActiveTimeline,
   revertToInflight,
 } from "../timeline/active-timeline.ts";
@@ -63,10 +64,20 @@ export async function executeRollback(
   const { time } = rollback;
   const startedMs = runtime.clock.now();
   const timeline = await loadActiveTimeline(context, signal);
-  const target = timeline.find(rollback.target.time) ?? { ...rollback.target, state: "inflight" };
-  const state = timeline.find(time)?.state;
+  const target = findWrite(timeline, rollback.target.time) ?? {
+    ...rollback.target,
+    state: "inflight",
+  };
+  const state = timeline.instants.find((i) => i.time === time && i.action === "rollback")?.state;
+  if (state === undefined) return false;
   if (state === "completed") return target.state !== "completed";
   const isVoid = target.state === "completed" && !mayUndo(timeline, target, state);
+  if (isVoid && state === "requested") {
+    // Inflight would mean that it undoes the commit, to whoever finds it after this process died.
+    const requested: Instant = { time, action: "rollback", state };
+    await storage.delete([instantPath(context, requested)], { signal });
+    return false;
+  }
   if (state !== "inflight") await startRollback(context, rollback, signal);
   const files = isVoid ? new Map<string, string[]>() : await findFilesOf(context, target, signal);
   if (!isVoid) await removeTarget(context, target, files, signal);
@@ -99,6 +110,13 @@ export async function executeRollback(
     await storage.delete([...markers.paths, heartbeatPath(target.time)]);
   });
   return true;
+}
+
+/** The write of that time: a rollback may have the same time as another action. */
+function findWrite(timeline: ActiveTimeline, time: string): Instant | undefined {
+  return timeline.instants.find(
+    (instant) => instant.time === time && instant.action !== "rollback",
+  );
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   type ActiveTimeline,
   createInstantFile,
   deletePendingInstant,
+  instantPath,
   issueInstant,
   loadActiveTimeline,
   readInstant,
@@ -234,7 +235,10 @@ export async function loadRollbacks(
       const bytes = await findInstantContent(context, requested, signal);
       // One that is not there any more was withdrawn.
       if (!bytes) return [];
-      const { time, action } = decodeRollbackPlan(bytes, instant.time).instantToRollback;
+      const { time, action } = decodeRollbackPlan(
+        bytes,
+        instantPath(context, requested),
+      ).instantToRollback;
       const target = timeline.find(time) ?? {
         time,
         action: action as Instant["action"],
@@ -271,7 +275,7 @@ async function findStalledRollbacks(
   const nowMs = context.runtime.clock.now();
   return rollbacks.filter(({ time, state, target }) => {
     if (state === "inflight" && target.state === "completed") return true;
-    const instant = timeline.find(time) as Instant;
+    const instant: Instant = { time, action: "rollback", state };
     return nowMs - timeline.modifiedMs(instant) > settings.heartbeat.expireMs;
   });
 }

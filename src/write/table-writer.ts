@@ -3,6 +3,7 @@ import { HudiError } from "../errors.ts";
 import { loadTableSchema } from "../file-group/table-schema.ts";
 import type { ColumnBatch } from "../format/column-batch.ts";
 import type { TableSchema } from "../format/schema.ts";
+import type { TableConfig } from "../layout/table-config.ts";
 import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
 import { type IncomingRecords, keyRecords } from "./incoming-records.ts";
 import {
@@ -55,11 +56,45 @@ export function requireWritable(environment: WriteEnvironment): void {
   if (config.partitionFields.length > 1) {
     refuse(`it has ${config.partitionFields.length} partition columns`, "one or none is written");
   }
+  refuseForeignFeatures(config, refuse);
   const keyGenerator = config.properties.get("hoodie.table.keygenerator.class") ?? "";
   if (keyGenerator !== "" && !/\.(Simple|Nonpartitioned)(Avro)?KeyGenerator$/.test(keyGenerator)) {
     refuse(
       `its key generator is ${keyGenerator}`,
       "SimpleKeyGenerator and NonpartitionedKeyGenerator are written",
+    );
+  }
+}
+
+const OVERWRITE = "OverwriteWithLatestAvroPayload";
+
+/** Features that other engines keep up in every commit, and that this library would leave behind. */
+function refuseForeignFeatures(
+  { properties, orderingField, baseFileFormat }: TableConfig,
+  refuse: (found: string, remedy: string) => never,
+): void {
+  const value = (key: string): string => properties.get(key) ?? "";
+  if (baseFileFormat !== "PARQUET")
+    refuse(`its base files are ${baseFileFormat}`, "PARQUET is written");
+  if (value("hoodie.table.cdc.enabled").toLowerCase() === "true") {
+    refuse("hoodie.table.cdc.enabled is true", "change files are not written");
+  }
+  if (value("hoodie.bootstrap.base.path") !== "") {
+    refuse("it was bootstrapped", "only tables that hold their own rows are written");
+  }
+  const index = value("hoodie.index.type").toUpperCase();
+  if (!["", "BLOOM", "SIMPLE", "BUCKET"].includes(index)) {
+    refuse(`its index is ${index}`, "bloom and simple are written");
+  }
+  const payload = value("hoodie.compaction.payload.class");
+  const isKnown = ["", "DefaultHoodieRecordPayload", "EventTimeAvroPayload", OVERWRITE].some(
+    (name) => (name === "" ? payload === "" : payload.endsWith(`.${name}`)),
+  );
+  if (!isKnown) refuse(`its payload is ${payload}`, "DefaultHoodieRecordPayload is written");
+  if (payload.endsWith(`.${OVERWRITE}`) && orderingField !== undefined) {
+    refuse(
+      `its payload is ${payload}, which replaces newer rows by older ones`,
+      "DefaultHoodieRecordPayload is written where there is an ordering field",
     );
   }
 }

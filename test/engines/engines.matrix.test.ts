@@ -23,7 +23,8 @@ import {
   startLake,
   startPresto,
 } from "./support/matrix-engines.ts";
-import { expectTable, SHAPES, type Shape } from "./support/shapes.ts";
+import { expectTable, type Shape } from "./support/shape-builder.ts";
+import { SHAPES } from "./support/shapes.ts";
 
 /** What a column of the matrix does with a table that we wrote. */
 type Look = (shape: Shape, path: string, expected: readonly EngineRow[]) => Promise<EngineReading>;

@@ -84,6 +84,7 @@ async function createTable(write: typeof IMPATIENT | typeof PATIENT): Promise<Ex
     path: join(directory, definition.name),
     definition,
     table: { write: { ...write, bloom } },
+    sparkOptions: { "hoodie.embed.timeline.server": "true" },
   });
   await exchange.writeOurs(exchange.upsertStep(0, 10n, REGIONS));
   await exchange.writeSpark(await openSpark(), exchange.upsertStep(1, 20n, REGIONS));
@@ -298,13 +299,13 @@ const SPARK_DEATHS: readonly {
   {
     name: "direct markers, all data written",
     at: "before-completion",
-    options: { "hoodie.write.markers.type": "DIRECT" },
+    options: { "hoodie.write.markers.type": "DIRECT", "hoodie.embed.timeline.server": "false" },
     waitMs: 50,
   },
   {
     name: "markers of the timeline server, a torn data file",
     at: "first-data-file",
-    options: { "hoodie.embed.timeline.server": "true" },
+    options: {},
     waitMs: 50,
   },
   {

@@ -67,6 +67,12 @@ describe("a definition (TBL-6)", () => {
   test("so is the partition column (RK-2)", () => {
     refuses({ partitionBy: "none" }, "INVALID", /none/);
     refuses({ partitionBy: "fare" }, "INVALID", /fare as partition column/);
+    const fields = { id: "string", at: "timestamp-micros" };
+    refuses(
+      { fields, orderingField: "at", partitionBy: "at" },
+      "INVALID",
+      /at as partition column/,
+    );
   });
 
   test("the ordering field is a column of any type", () => {

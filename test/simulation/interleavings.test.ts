@@ -106,7 +106,7 @@ const PROFILES: readonly (readonly [string, number, Profile])[] = [
 
 describe("in every simulated order", () => {
   it.each(PROFILES)(
-    "%s (TX-2, TX-10, CF-1 to CF-4, IN-3)",
+    "%s (TX-2, TX-10, TX-14, CF-1, CF-2, CF-3, CF-4, IN-3)",
     { timeout: 60_000 * SOAK },
     async (_, seeds, profile) => {
       let calls = 0;

@@ -120,17 +120,27 @@ describe("two writers at once", () => {
     expect(await rowsOf(shared)).toEqual(rowTexts([row("n", 2), row("n", 3)]));
   });
 
-  it("of which the one with the lower instant ends last compare all the same (CF-1)", async () => {
+  it("that make new file groups at the same time do not disturb each other (CF-5)", async () => {
+    const shared = await share();
+    const first = await openAndRace(shared, (other) => other.bulkInsert([row("b", 2)]), {
+      conflictRetries: 0,
+    });
+    await first.bulkInsert([row("a", 1)]);
+    expect(await rowsOf(shared)).toEqual(rowTexts([row("a", 1), row("b", 2)]));
+    expect(baseFiles(shared.store)).toHaveLength(2);
+  });
+
+  it("of which the one with the lower instant ends last compare all the same (TX-7, CF-1)", async () => {
     const shared = await share();
     await (await open(shared)).upsert([row("a", 1)]);
-    let other: Promise<unknown> | undefined;
+    let hasRaced = false;
     const slow = await open(shared, {
       beforeCall: async ({ path }) => {
         // The other one begins after this one has listed, and so has a greater instant.
-        if (!path.endsWith(".inflight") || other) return;
+        if (!path.endsWith(".inflight") || hasRaced) return;
+        hasRaced = true;
         shared.clock.advance(5);
-        other = (await open(shared)).upsert([row("a", 2)]);
-        await other;
+        await (await open(shared)).upsert([row("a", 2)]);
       },
     });
     await slow.upsert([row("a", 3)]);

@@ -107,6 +107,20 @@ describe("a rollback by name", () => {
     expect(left(shared, first).length).toBeGreaterThan(2);
   });
 
+  it("leaves files of other instants alone, whatever its markers say (RB-3)", async () => {
+    const shared = await share();
+    await write(shared);
+    const kept = [...shared.store.paths()].filter((path) => path.endsWith(".parquet"));
+    const instant = await writeAndDie(shared);
+    const { storage } = shared.process();
+    for (const path of kept) {
+      await storage.put(`.hoodie/.temp/${instant}/${path}.marker.CREATE`, new Uint8Array(0));
+    }
+    await (await open(shared.process())).rollback(instant);
+    expect(left(shared, instant).filter((path) => path.endsWith(".parquet"))).toEqual([]);
+    expect([...shared.store.paths()].filter((path) => path.endsWith(".parquet"))).toEqual(kept);
+  });
+
   it("finds files of partitions that no marker names, by a listing (RB-2)", async () => {
     const shared = await share();
     await write(shared);
@@ -248,7 +262,7 @@ describe("a rollback that is left on the timeline with a completed target", () =
     expect(left(shared, instant).filter((path) => path.endsWith(".parquet"))).toEqual([]);
   });
 
-  it("undoes nothing where it was only requested, and is closed when it is old (RB-8)", async () => {
+  it("undoes nothing where it was only requested, and is withdrawn when it is old (RB-8)", async () => {
     const shared = await share();
     const instant = await write(shared);
     const rollback = await leaveRollback(shared, instant, "requested");
@@ -256,12 +270,27 @@ describe("a rollback that is left on the timeline with a completed target", () =
     shared.clock.advance(130_000);
     const last = await write(shared, [{ id: "d", part: "p", value: 4n }]);
     expect(completedCommits(shared.store)).toEqual([instant, next, last]);
-    expect(shared.store.find(`.hoodie/${rollback}.rollback`)).toBeDefined();
-    const metadata = decodeRollbackMetadata(
-      shared.store.find(`.hoodie/${rollback}.rollback`)?.bytes as Uint8Array,
-      rollback,
-    );
-    expect(metadata.instantsRollback).toEqual([]);
+    expect(left(shared, rollback)).toEqual([]);
+  });
+
+  it("is withdrawn in one step, so that nobody takes it for begun (RB-8)", async () => {
+    for (let dies = 1; ; dies += 1) {
+      const shared = await share();
+      const instant = await write(shared);
+      await leaveRollback(shared, instant, "requested");
+      shared.clock.advance(130_000);
+      const doomed = await open(
+        shared.process({ chooseFault: ({ index }) => (index === dies ? "dies-after" : undefined) }),
+      ).catch(() => undefined);
+      const isDone = await doomed?.upsert([{ id: "b", part: "p", value: 5n }]).then(
+        () => true,
+        () => false,
+      );
+      shared.clock.advance(400_000);
+      await write(shared, [{ id: "d", part: "p", value: 4n }]);
+      expect(completedCommits(shared.store)).toContain(instant);
+      if (isDone) break;
+    }
   });
 
   it("undoes nothing once others have completed on top (RB-8)", async () => {

@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import { type HudiError, isHudiError } from "../../src/errors.ts";
 import { LEASE_PATH } from "../../src/layout/table-paths.ts";
 import { SimulatedClock } from "../../src/runtime/clock.ts";
-import type { Fault } from "../../src/storage/memory-faults.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { acquireLease, DEFAULT_LEASE, type LeaseSettings } from "../../src/write/write-lock.ts";
 import { START_MS } from "../support/memory-table.ts";
@@ -130,7 +129,7 @@ describe.each<Storage["leaseKind"]>(["conditional", "numbered"])("the lease, %s"
     expect(stateIn(shared).expired).toBe(true);
   });
 
-  it("stays with a holder that leaves it to expire (LK-9)", async () => {
+  it("stays with a holder that leaves it to expire (LK-10)", async () => {
     const shared = await share();
     const lease = await acquireLease(shared.process({ leaseKind }), LEASE);
     lease.leaveToExpire();
@@ -139,7 +138,7 @@ describe.each<Storage["leaseKind"]>(["conditional", "numbered"])("the lease, %s"
     expect(isHudiError(await thrownBy(lease.requireHeld()), "CONFLICT")).toBe(true);
   });
 
-  it.each<Fault>(["unknown", "unknown-not-applied", "not-applied"])(
+  it.each(["unknown", "unknown-not-applied", "not-applied"] as const)(
     "after a write with the fault %s is taken, or fails and does not stay taken by nobody (LK-8)",
     async (fault) => {
       const shared = await share();

@@ -9,7 +9,8 @@ import { type Change, type Commit, HudiTable, type TableOptions } from "../../..
 import { runTool } from "./engine-cache.ts";
 import type { WriteStep } from "./expected-table.ts";
 import { type LakeRow, toLakeRow } from "./lake-rows.ts";
-import { requireShape, type Shape } from "./shapes.ts";
+import type { Shape } from "./shape-builder.ts";
+import { requireShape } from "./shapes.ts";
 
 /** Carries one write out. */
 export async function writeStep(table: HudiTable, step: WriteStep): Promise<Commit> {

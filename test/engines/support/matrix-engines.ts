@@ -10,8 +10,9 @@ import { type Filter, formatSqlFilter, type SqlDialect, toPredicate } from "./fi
 import { HudiRsReader } from "./hudi-rs-reader.ts";
 import { collectEngineRows, formatSparkColumns, listEngineColumns } from "./lake-rows.ts";
 import { truncateToPrestoMicros } from "./presto-client.ts";
+import { findPartitioning } from "./presto-metastore.ts";
 import { PrestoServer } from "./presto-server.ts";
-import type { Shape } from "./shapes.ts";
+import type { Shape } from "./shape-builder.ts";
 import { SparkSession, type SparkWrite } from "./spark-session.ts";
 
 /** Where the engines of one run live. */
@@ -116,9 +117,18 @@ export const startPresto: StartEngine = async ({ directory, timeZone }) => {
       const table = await HudiTable.open(path);
       const columns = listEngineColumns(await table.schema());
       await table[Symbol.asyncDispose]();
-      await presto.registerHudiTable({ name: shape.name, location: path, columns });
-      const list = columns.map(({ name }) => `"${name}"`).join(", ");
-      const rows = await presto.query(`SELECT ${list} FROM ${shape.name}`);
+      await presto.registerHudiTable({
+        name: shape.name,
+        location: path,
+        columns: columns.map(({ name, type }) => ({ name: name.toLowerCase(), type })),
+        ...(await findLowerCasePartitioning(path)),
+      });
+      const list = columns.map(({ name }) => `"${name.toLowerCase()}"`).join(", ");
+      const answer = await presto.query(`SELECT ${list} FROM ${shape.name}`);
+      // Presto knows names in lower case only.
+      const rows = answer.map((row) =>
+        Object.fromEntries(columns.map(({ name }) => [name, row[name.toLowerCase()] ?? null])),
+      );
       const shown = showEmptyPartitionAsNull(shape, expected);
       const cut = shown.rows.map((row) =>
         Object.fromEntries(
@@ -254,6 +264,15 @@ function newKey(like: EngineValue): EngineValue {
   if (typeof like === "number") return 4242;
   if (typeof like === "bigint") return 4242n;
   return /^\d{4}-\d\d-\d\d$/.test(String(like)) ? "2001-01-01" : "inserted by Spark";
+}
+
+/** The partitioning of a table as Presto names its column. */
+async function findLowerCasePartitioning(
+  path: string,
+): Promise<Awaited<ReturnType<typeof findPartitioning>>> {
+  const { partitionColumn, partitions } = await findPartitioning(path);
+  if (partitionColumn === undefined || partitions === undefined) return {};
+  return { partitionColumn: partitionColumn.toLowerCase(), partitions };
 }
 
 /** Spark and Presto read the partition column off the path of the folder. */

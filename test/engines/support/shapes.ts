@@ -1,99 +1,25 @@
 // The shapes of the matrix: tables that differ in partitioning, types, codec, index, sizes and
-// history, each as a definition and a list of writes. What they must hold follows from the writes.
+// history, each as a definition and a list of writes.
 
-import type { Fields, TableDefinition, WriteSettings } from "../../../src/index.ts";
-import { EDGE_FIELDS, makeEdgeRow } from "./edge-rows.ts";
+import type { Fields } from "../../../src/index.ts";
+import { makeEdgeRow } from "./edge-rows.ts";
 import type { EngineRow, EngineValue } from "./engine-rows.ts";
-import { ExpectedTable, type WriteStep } from "./expected-table.ts";
+import type { WriteStep } from "./expected-table.ts";
+import {
+  manyCommits,
+  partitioned,
+  range,
+  type Shape,
+  SMALL_BLOOM,
+  shape,
+  twoCommits,
+} from "./shape-builder.ts";
 
-/** One shape. */
-export interface Shape {
-  readonly name: string;
-  readonly definition: TableDefinition;
-  readonly write: Partial<WriteSettings>;
-  readonly steps: readonly WriteStep[];
-  /** Core shapes are run in a second time zone as well. */
-  readonly isCore: boolean;
-  /** Whether every column is filtered on as well: worth it where there are many files. */
-  readonly isFiltered: boolean;
-}
-
-type MakeRow = (index: number, at: bigint, change?: EngineRow) => EngineRow;
-
-/** Hudi sizes a bloom filter for 60,000 keys, which makes a footer of 430 KB. */
-const SMALL_BLOOM = { entries: 1_000, falsePositiveRate: 1e-9, maxEntries: 100_000 };
-
-function range<T>(from: number, to: number, make: (index: number) => T): T[] {
-  return Array.from({ length: to - from }, (_, offset) => make(from + offset));
-}
-
-/** Five commits: inserts, updates beside a stale row and inserts into small files, deletes, changes. */
-function manyCommits(make: MakeRow): WriteStep[] {
-  return [
-    { kind: "upsert", rows: range(0, 20, (index) => make(index, 100n)) },
-    {
-      kind: "upsert",
-      rows: [
-        ...range(5, 15, (index) => make(index, 200n, { note: "updated" })),
-        make(0, 50n, { note: "stale, must not be seen" }),
-        ...range(20, 30, (index) => make(index, 200n)),
-      ],
-    },
-    { kind: "delete", keys: [3, 12, 25].map((index) => make(index, 0n)) },
-    changesStep(make),
-    { kind: "upsert", rows: [make(3, 10n, { note: "back, older than it was" })] },
-  ];
-}
-
-function changesStep(make: MakeRow): WriteStep {
-  const keyOf = ({ id }: EngineRow): EngineRow => ({ id: id ?? null });
-  const [first, gone, kept, added] = [make(1, 100n), make(2, 100n), make(4, 100n), make(30, 300n)];
-  const updated = make(1, 300n, { note: "changed", price: "1.00" });
-  return {
-    kind: "apply",
-    changes: [
-      { op: "insert", key: keyOf(added), after: added },
-      { op: "update", key: keyOf(first), before: first, after: updated },
-      { op: "delete", key: keyOf(gone), before: gone },
-      { op: "delete", key: keyOf(kept), before: { ...kept, at: 1n } },
-    ],
-  };
-}
-
-/** Spreads rows over the values of a partition column. */
-function partitioned(column: string, values: readonly EngineValue[]): MakeRow {
-  return (index, at, change = {}) =>
-    makeEdgeRow(index, at, { [column]: values[index % values.length] ?? null, ...change });
-}
-
-interface ShapeParts extends Partial<Omit<Shape, "definition" | "steps">> {
-  readonly name: string;
-  readonly fields?: Fields;
-  readonly table?: Partial<TableDefinition>;
-  readonly steps: readonly WriteStep[];
-}
-
-function shape(parts: ShapeParts): Shape {
-  const { name, fields = EDGE_FIELDS, table, steps } = parts;
-  return {
-    name,
-    definition: {
-      name,
-      type: "copy-on-write",
-      fields,
-      recordKey: "id",
-      orderingField: "at",
-      ...table,
-    },
-    write: { bloom: SMALL_BLOOM, ...parts.write },
-    steps,
-    isCore: parts.isCore ?? false,
-    isFiltered: parts.isFiltered ?? false,
-  };
-}
-
-const REGIONS = ["north", "us west", "ü é", null];
-const HOSTILE_REGIONS = ["x/y", "a=b%c", "q:\"'*?", "north", "100%25", null, ""];
+// Without encoding Spark would show `%20` as a blank, and what stands before a `=` not at all.
+const REGIONS = ["north", "us west", "ü é", null, "10%", "a+b&c #1?"];
+const HOSTILE_REGIONS = [
+  ...["x/y", "a=b%c", "q:\"'*?", "north", "100%25", null, "", "a%20b", "%2F", "a\\b", "{x}[y]^~"],
+];
 const DAYS = ["2024-02-29", "1969-12-31", "9999-12-31", null];
 const BY_REGION = { partitionBy: "region" };
 
@@ -135,6 +61,21 @@ const PARTITIONING: readonly Shape[] = [
     name: "partitioned_by_int",
     table: { partitionBy: "small", hiveStyle: true },
     steps: manyCommits(partitioned("small", [0, -1, 2147483647, null])),
+  }),
+  shape({
+    name: "partitioned_by_boolean",
+    table: { partitionBy: "flag", hiveStyle: true },
+    steps: manyCommits(partitioned("flag", [true, false, null])),
+  }),
+  shape({
+    name: "partitioned_by_long",
+    table: { partitionBy: "big", hiveStyle: true },
+    steps: manyCommits(partitioned("big", [0n, -5n, 9223372036854775807n, null])),
+  }),
+  shape({
+    name: "partitioned_by_digits",
+    table: { ...BY_REGION, hiveStyle: true },
+    steps: manyCommits(partitioned("region", ["1", "01", "1.0", "2024-01-01", "true", "null"])),
   }),
 ];
 
@@ -202,18 +143,6 @@ function makeRequiredRow(index: number, version: bigint): EngineRow {
   };
 }
 
-/** Two commits of rows that carry no note: inserts, then updates and more inserts. */
-function twoCommits(make: (index: number, version: bigint) => EngineRow): WriteStep[] {
-  return [
-    { kind: "upsert", rows: range(0, 20, (index) => make(index, 1n)) },
-    {
-      kind: "upsert",
-      rows: [...range(10, 30, (index) => make(index, 2n)), make(0, 0n)],
-    },
-    { kind: "delete", keys: range(5, 8, (index) => make(index, 0n)) },
-  ];
-}
-
 /** Keys that Java, by UTF-16 units, and UTF-8 order the other way round. */
 export const TWO_ORDER_KEYS: readonly string[] = ["～", "🚀", "￼", "𝒳", "～～"];
 
@@ -258,6 +187,29 @@ const TYPES: readonly Shape[] = [
     isCore: true,
     fields: REQUIRED_FIELDS,
     steps: twoCommits(makeRequiredRow),
+  }),
+  shape({
+    name: "mixed_case_columns",
+    fields: {
+      customerId: "string",
+      updatedAt: "long",
+      Region: "string?",
+      fullName: "string?",
+      order: "int?",
+    },
+    table: {
+      recordKey: "customerId",
+      orderingField: "updatedAt",
+      partitionBy: "Region",
+      hiveStyle: true,
+    },
+    steps: twoCommits((index, version) => ({
+      customerId: `customer ${index}`,
+      updatedAt: version,
+      Region: ["North", "south", null][index % 3] ?? null,
+      fullName: `name ${version}`,
+      order: index,
+    })),
   }),
   shape({
     name: "ancient_days",
@@ -333,6 +285,16 @@ const INDEX_AND_SIZES: readonly Shape[] = [
 const HISTORY: readonly Shape[] = [
   shape({ name: "no_commit_yet", steps: [] }),
   shape({
+    name: "commits_without_files",
+    steps: [
+      { kind: "delete", keys: [makeEdgeRow(1, 1n)] },
+      { kind: "upsert", rows: range(0, 5, (index) => makeEdgeRow(index, 2n)) },
+      { kind: "delete", keys: [makeEdgeRow(77, 1n)] },
+      { kind: "upsert", rows: [] },
+      { kind: "upsert", rows: [makeEdgeRow(0, 1n, { note: "stale" })] },
+    ],
+  }),
+  shape({
     name: "emptied_by_deletes",
     steps: [
       { kind: "upsert", rows: range(0, 20, (index) => makeEdgeRow(index, 1n)) },
@@ -392,15 +354,4 @@ export function requireShape(name: string): Shape {
   const found = SHAPES.find((one) => one.name === name);
   if (found) return found;
   throw new Error(`there is no shape ${name}`);
-}
-
-/** The table that the writes of a shape must leave. */
-export function expectTable({ definition, steps }: Shape): ExpectedTable {
-  const table = new ExpectedTable({
-    key: definition.recordKey,
-    partition: definition.partitionBy,
-    ordering: definition.orderingField,
-  });
-  for (const step of steps) table.write(step);
-  return table;
 }
