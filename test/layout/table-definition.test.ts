@@ -93,3 +93,15 @@ describe("a definition (TBL-6)", () => {
     refuses({ fields: { id: "string", _hoodie_x: "int" } }, "INVALID", /_hoodie_x/);
   });
 });
+
+test("a timestamp makes no partition column (RK-3)", () => {
+  expect(() =>
+    defineTable({
+      name: "t",
+      type: "copy-on-write",
+      fields: { id: "string", at: "timestamp-micros" },
+      recordKey: "id",
+      partitionBy: "at",
+    }),
+  ).toThrow(/cannot use column at as partition column/);
+});

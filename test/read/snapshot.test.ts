@@ -428,7 +428,6 @@ describe("partitions", () => {
     ["long", [-7n, 0n, 10n, 9n], { gte: 9n }],
     ["boolean", [true, false], { eq: true }],
     ["date", ["1969-12-31", "1970-01-01", "2024-02-29", "2024-03-01"], { gte: "2024-02-29" }],
-    ["timestamp-micros", [-1n, 0n, 10n, 9n], { gte: 9n }],
   ] as const)(
     "of type %s are ruled out by value, not by text (PR-4)",
     async (type, values, test_) => {

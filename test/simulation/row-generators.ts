@@ -107,10 +107,23 @@ const PLAIN_COMPARISONS: Readonly<Record<string, (a: never, b: never) => number>
 const KEY_COUNT = 12;
 const key: fc.Arbitrary<string> = fc.integer({ min: 0, max: KEY_COUNT - 1 }).map((n) => `key${n}`);
 
+/** A type that a partition column can have, with few values. */
+export interface PartitionType {
+  readonly type: LogicalName;
+  readonly values: fc.Arbitrary<unknown>;
+}
+
+export const PARTITION_TYPES: readonly PartitionType[] = [
+  { type: "string", values: fc.constantFrom("p", "q q", "") },
+  { type: "int", values: fc.integer({ min: -1, max: 1 }) },
+  { type: "date", values: fc.integer({ min: 0, max: 2 }).map((day) => new Date(day * DAY_MS)) },
+  { type: "boolean", values: fc.boolean() },
+];
+
 /** What a table of a history looks like. */
 export interface HistoryShape {
   readonly ordering: OrderedType | undefined;
-  readonly isPartitioned: boolean;
+  readonly partition: PartitionType | undefined;
 }
 
 /** A whole row. */
@@ -120,7 +133,7 @@ export function rowOf(shape: HistoryShape): fc.Arbitrary<AnyRow> {
   );
   return fc.record({
     id: key,
-    ...(shape.isPartitioned && { part: fc.constantFrom("p", "q", "", null) }),
+    ...(shape.partition && { part: fc.option(shape.partition.values, { freq: 3 }) }),
     ...(shape.ordering && { version: shape.ordering.values }),
     ...plain,
   });
@@ -143,7 +156,7 @@ export interface GeneratedChange {
 
 function changeOf(shape: HistoryShape): fc.Arbitrary<GeneratedChange> {
   const row = rowOf(shape);
-  const placeOf = ({ id, part }: AnyRow): AnyRow => (shape.isPartitioned ? { id, part } : { id });
+  const placeOf = ({ id, part }: AnyRow): AnyRow => (shape.partition ? { id, part } : { id });
   const write = fc
     .tuple(fc.constantFrom("insert", "update"), row)
     .map(([op, after]): GeneratedChange => ({ op: op as "insert", key: { id: after.id }, after }));
@@ -170,7 +183,7 @@ export function stepOf(shape: HistoryShape): fc.Arbitrary<Step> {
   const keys = fc.array(rowOf(shape), { maxLength: 4 }).map(
     (list): Step => ({
       kind: "delete",
-      rows: list.map(({ id, part }) => (shape.isPartitioned ? { id, part } : { id })),
+      rows: list.map(({ id, part }) => (shape.partition ? { id, part } : { id })),
     }),
   );
   const changes = fc

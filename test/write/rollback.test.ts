@@ -339,7 +339,7 @@ describe("the request of a rollback", () => {
   });
 
   it.each<Fault>(["unknown-late", "unknown-not-applied"])(
-    "keeps the lease where it may still arrive, after the fault %s (LK-9)",
+    "keeps the lease where it may still arrive, after the fault %s (LK-10)",
     async (fault) => {
       const shared = await share();
       const dead = await writeAndDie(shared);

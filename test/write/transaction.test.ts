@@ -215,7 +215,7 @@ describe("the completion of a write", () => {
     }
   });
 
-  it("keeps the lease after an unknown outcome, because the file may still arrive (TX-11, LK-9)", async () => {
+  it("keeps the lease after an unknown outcome, because the file may still arrive (TX-11, LK-10)", async () => {
     const shared = await share();
     const isCompleted = ({ method, path }: StorageCall): boolean =>
       method === "findObject" || (method === "createIfAbsent" && path.endsWith(".commit"));
