@@ -89,6 +89,24 @@ const PROFILES: readonly (readonly [string, number, Profile])[] = [
     },
   ],
   [
+    "requests that are lost or arrive late leave no doubt about what was acknowledged",
+    80,
+    { writers: 3, callsPerWriter: 3, keys: 3, partitions: 1, kinds: EVERYTHING, losses: true },
+  ],
+  [
+    "rollbacks that are lost or arrive late undo nothing that was acknowledged",
+    60,
+    {
+      writers: 2,
+      callsPerWriter: 3,
+      keys: 4,
+      partitions: 1,
+      kinds: EVERYTHING,
+      losses: true,
+      undoer: true,
+    },
+  ],
+  [
     "everything at once keeps what was acknowledged",
     60,
     {

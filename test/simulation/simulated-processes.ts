@@ -18,6 +18,8 @@ export interface ProcessTraits {
   readonly skewMs?: number;
   /** It stops before its call of this number for so long, as if its machine had been suspended. */
   readonly stall?: { readonly atCall: number; readonly ms: number } | undefined;
+  /** Its requests and their replies get lost now and then, or arrive after it was told so. */
+  readonly isLossy?: boolean;
   /** It dies at its call of this number. */
   readonly death?: { readonly atCall: number; readonly fault: Fault } | undefined;
   readonly write?: Partial<WriteSettings>;
@@ -43,6 +45,10 @@ export interface CommitEvent {
   readonly content: Uint8Array;
 }
 
+/** Files whose creation decides something: they get lost more often than others. */
+const DECISIVE_PATH = /^\.hoodie\/\d{17}\.(commit|rollback\.requested|rollback\.inflight)$/;
+/** A request that was sent arrives within this time or never: less than the limit of a request. */
+export const LATEST_ARRIVAL_MS = 40_000;
 const COMMIT_PATH = /^\.hoodie\/(\d{17})\.commit$/;
 /** More calls than any simulation here makes: whoever gets there does not end. */
 const MAX_STEPS = 20_000;
@@ -61,6 +67,7 @@ export class Simulation implements Clock {
   readonly #switchChance: number;
   #nowMs: number = START_MS;
   #last: SimulatedProcess | undefined;
+  #nextArrivalMs: number | undefined;
   #changes = 0;
 
   /** `schedule` decides in place of the seed whose call comes next. */
@@ -151,11 +158,38 @@ export class Simulation implements Clock {
       process.eventsListed = this.events.length;
     parked.letThrough();
     await this.#settle();
-    const instant = COMMIT_PATH.exec(call.path)?.[1];
-    if (instant !== undefined && call.isWrite) this.#noteCommit(instant, call.path);
+    if (call.isWrite && COMMIT_PATH.test(call.path)) this.#noteCommit(call.path);
   }
 
-  #noteCommit(instant: string, path: string): void {
+  /** A fault of a call of a lossy process; what is late arrives some time later, all at once. */
+  chooseLoss(call: StorageCall): Fault | undefined {
+    if (this.random() >= (DECISIVE_PATH.test(call.path) ? 0.4 : 0.01)) return undefined;
+    if (!call.isWrite) return "not-applied";
+    const fault = (["not-applied", "unknown", "unknown-not-applied", "unknown-late"] as const)[
+      this.below(4)
+    ];
+    if (fault === "unknown-late")
+      this.#nextArrivalMs ??= this.#nowMs + this.below(LATEST_ARRIVAL_MS);
+    this.trace.push(`${call.process} has the fault ${fault}`);
+    return fault;
+  }
+
+  #letArrive(): void {
+    this.#nextArrivalMs = undefined;
+    if (this.store.applyLateChanges() === 0) return;
+    this.trace.push("late requests arrive");
+    this.noteCommits();
+  }
+
+  /** Notes which commits came or went otherwise than by a call of a process here. */
+  noteCommits(): void {
+    const known = this.events.map(({ instant }) => `.hoodie/${instant}.commit`);
+    const present = [...this.store.paths()].filter((path) => COMMIT_PATH.test(path));
+    for (const path of new Set([...known, ...present.sort()])) this.#noteCommit(path);
+  }
+
+  #noteCommit(path: string): void {
+    const instant = COMMIT_PATH.exec(path)?.[1] as string;
     const wasThere =
       this.events.findLast((event) => event.instant === instant)?.kind === "completed";
     const content = this.store.find(path)?.bytes;
@@ -177,13 +211,19 @@ export class Simulation implements Clock {
 
   /** Lets time pass to the next thing that happens by itself. */
   #passTime(): void {
-    const next = Math.min(...this.#processes.flatMap((process) => process.nextEventMs() ?? []));
+    const own = this.#processes.flatMap((process) => process.nextEventMs() ?? []);
+    const next = Math.min(...own, this.#nextArrivalMs ?? Number.POSITIVE_INFINITY);
     if (!Number.isFinite(next)) throw new Error("everything waits and nothing will happen");
     this.advance(Math.max(0, next - this.#nowMs));
   }
 
   advance(ms: number): void {
-    this.#nowMs += ms;
+    const targetMs = this.#nowMs + ms;
+    if (this.#nextArrivalMs !== undefined && this.#nextArrivalMs <= targetMs) {
+      this.#nowMs = Math.max(this.#nowMs, this.#nextArrivalMs);
+      this.#letArrive();
+    }
+    this.#nowMs = targetMs;
     for (const process of this.#processes) process.noteTime(this.#nowMs);
   }
 }
@@ -224,7 +264,10 @@ export class SimulatedProcess implements Clock {
       seed: seed * 7919 + simulation.below(1 << 20),
       write: traits.write,
       beforeCall: (call) => this.#park(call),
-      chooseFault: (call) => (call.index === traits.death?.atCall ? traits.death.fault : undefined),
+      chooseFault: (call) => {
+        if (call.index === traits.death?.atCall) return traits.death.fault;
+        return traits.isLossy ? simulation.chooseLoss(call) : undefined;
+      },
     });
   }
 
