@@ -6,7 +6,14 @@ const engines = ["test/**/*.{s3,spark,hudi-rs,presto,matrix}.test.ts"];
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["test/**/*.test.ts"], exclude: engines } },
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: engines,
+          setupFiles: ["test/support/seed-properties.ts"],
+        },
+      },
       {
         test: {
           name: "engines",

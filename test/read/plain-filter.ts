@@ -62,7 +62,7 @@ function compareValues(a: unknown, b: unknown): number {
   if (typeof a === "number" && typeof b === "number") {
     if (Number.isNaN(a) || Number.isNaN(b))
       return Number(Number.isNaN(a)) - Number(Number.isNaN(b));
-    return a - b;
+    return Number(a > b) - Number(a < b);
   }
   if (typeof a === "string" && /^-?\d+\.?\d*$/.test(a) && /^-?\d+\.?\d*$/.test(String(b))) {
     const [x, y] = [a, String(b)].map((text) => BigInt(text.replace(".", "")));

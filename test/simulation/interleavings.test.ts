@@ -90,12 +90,12 @@ const PROFILES: readonly (readonly [string, number, Profile])[] = [
   ],
   [
     "requests that are lost or arrive late leave no doubt about what was acknowledged",
-    80,
+    60,
     { writers: 3, callsPerWriter: 3, keys: 3, partitions: 1, kinds: EVERYTHING, losses: true },
   ],
   [
     "rollbacks that are lost or arrive late undo nothing that was acknowledged",
-    60,
+    40,
     {
       writers: 2,
       callsPerWriter: 3,
@@ -107,7 +107,21 @@ const PROFILES: readonly (readonly [string, number, Profile])[] = [
     },
   ],
   [
-    "everything at once keeps what was acknowledged",
+    "losses, deaths and wrong clocks together keep what was acknowledged",
+    40,
+    {
+      writers: 3,
+      callsPerWriter: 3,
+      keys: 3,
+      partitions: 1,
+      kinds: EVERYTHING,
+      losses: true,
+      deaths: true,
+      skewMs: 600_000,
+    },
+  ],
+  [
+    "suspensions, deaths and wrong clocks together keep what was acknowledged",
     60,
     {
       writers: 4,

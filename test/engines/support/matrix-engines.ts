@@ -47,6 +47,8 @@ const EMPTY_PARTITION =
   "The engine takes the partition column from the folder, where an empty text and a null are one: it shows null.";
 const WHOLE_MILLISECONDS =
   "Presto cuts a timestamp to whole milliseconds, and so is the expectation.";
+const REBASE_SETTING = "spark.sql.parquet.datetimeRebaseModeInRead";
+const ANCIENT_DAYS = `Spark reads ancient days back from its own upsert with ${REBASE_SETTING}=CORRECTED only; from our files it does without.`;
 const WITHOUT_ORDERING =
   "Spark's upsert needs hoodie.combine.before.upsert=false on a table without an ordering field.";
 
@@ -203,6 +205,10 @@ export class SparkEngine implements MatrixEngine {
       const options = { ...sparkWriteOptions(shape), "hoodie.parquet.small.file.limit": "0" };
       const notes = shape.definition.orderingField === undefined ? [WITHOUT_ORDERING] : [];
       await this.spark.write({ path, rows: changed, schema, options, mode: "append" });
+      if (shape.hasAncientDays) {
+        await this.spark.sql(`SET ${REBASE_SETTING}=CORRECTED`);
+        notes.push(ANCIENT_DAYS);
+      }
       const reading = await this.read(shape, path, changed);
       const ours = await collectEngineRows(table.read());
       const isSame = String(canonicalRows(ours)) === String(canonicalRows(changed));
@@ -212,6 +218,7 @@ export class SparkEngine implements MatrixEngine {
         notes: [...notes, ...reading.notes],
       };
     } finally {
+      await this.spark.sql(`RESET ${REBASE_SETTING}`);
       await table[Symbol.asyncDispose]();
     }
   }

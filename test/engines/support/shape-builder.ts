@@ -16,6 +16,8 @@ export interface Shape {
   readonly isCore: boolean;
   /** Whether every column is filtered on as well: worth it where there are many files. */
   readonly isFiltered: boolean;
+  /** Whether it has days before 1582, which Spark does not read back from files of its own upsert. */
+  readonly hasAncientDays: boolean;
 }
 
 /** Makes row `index` in the version that `at` orders. */
@@ -97,6 +99,7 @@ export function shape(parts: ShapeParts): Shape {
     steps,
     isCore: parts.isCore ?? false,
     isFiltered: parts.isFiltered ?? false,
+    hasAncientDays: parts.hasAncientDays ?? false,
   };
 }
 

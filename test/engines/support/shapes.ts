@@ -213,6 +213,7 @@ const TYPES: readonly Shape[] = [
   }),
   shape({
     name: "ancient_days",
+    hasAncientDays: true,
     steps: [
       {
         kind: "upsert",
