@@ -49,7 +49,7 @@ function runTask(
 export function estimateTaskBytes(task: FileGroupTask): number {
   switch (task.kind) {
     case "find-keys":
-      return task.file.sizeBytes / 4;
+      return task.file.sizeBytes / 4 + task.keys.data.length;
     case "merge":
       return task.base.sizeBytes + batchBytes(task.changes.batch);
     case "create":

@@ -5,9 +5,13 @@ import type { Field as ArrowField, Data, DataType, RecordBatch, Schema } from "a
 import { HudiError } from "../errors.ts";
 import { readArrowColumn } from "./arrow-column.ts";
 import { type Column, type ColumnBatch, countNulls, requireSoundColumn } from "./column-batch.ts";
+import { createColumnBuilder } from "./column-builder.ts";
 import { type ColumnType, type Field, formatFieldType, type TableSchema } from "./schema.ts";
 
 type Arrow = typeof import("apache-arrow");
+
+/** A record batch of apache-arrow. */
+export type ArrowBatch = RecordBatch;
 
 /**
  * The batch as a record batch of the `apache-arrow` that `import` finds. Buffers are shared, save
@@ -109,6 +113,37 @@ export function fromArrowBatch(
     return column;
   });
   return { schema, rowCount, columns };
+}
+
+/**
+ * A record batch of some columns of the schema, of the required ones at least; those that are missing
+ * become null in every row, whether they allow it or not. Throws as `fromArrowBatch` does.
+ */
+export function fromPartialArrowBatch(
+  recordBatch: RecordBatch,
+  schema: TableSchema,
+  required: ReadonlySet<string>,
+  label: string,
+): ColumnBatch {
+  const names = new Set(recordBatch.schema.fields.map((field) => field.name));
+  for (const name of required) {
+    if (names.has(name)) continue;
+    throw new HudiError("INVALID", `cannot use ${label}: found no column ${name}, expected it`);
+  }
+  const fields = schema.fields.filter((field) => names.has(field.name));
+  const optional = fields.map((field) => ({ ...field, nullable: !required.has(field.name) }));
+  const found = fromArrowBatch(recordBatch, { name: schema.name, fields: optional }, label);
+  const columns = schema.fields.map((field) => {
+    const index = fields.indexOf(field);
+    return index >= 0 ? (found.columns[index] as Column) : nullColumn(field, found.rowCount);
+  });
+  return { schema, rowCount: found.rowCount, columns };
+}
+
+function nullColumn(field: Field, rowCount: number): Column {
+  const builder = createColumnBuilder(field);
+  for (let row = 0; row < rowCount; row += 1) builder.appendNull();
+  return builder.finish();
 }
 
 function requireSameColumns(

@@ -1,4 +1,5 @@
 // Gathering rows of one or two batches into a new one: the kernel of every merge.
+import { runAtOnce, type Steps } from "../runtime/steps.ts";
 import {
   type BytesColumn,
   bitmapBytes,
@@ -13,79 +14,168 @@ import {
  */
 export type Picks = Int32Array;
 
+/** Rows gathered between two steps. */
+const ROWS_A_STEP = 8_192;
+
 /** A column of the picked rows. Both columns have the same layout; the second may be absent. */
 export function gatherColumn(first: Column, second: Column | undefined, picks: Picks): Column {
-  const rowCount = picks.length;
+  return runAtOnce(gatherColumnSteps(first, second, picks));
+}
+
+/** `gatherColumn` in steps. */
+export function* gatherColumnSteps(
+  first: Column,
+  second: Column | undefined,
+  picks: Picks,
+): Steps<Column> {
   const validity = gatherValidity(first, second, picks);
+  const { column, fill } = yield* beginColumn(first, second, picks, validity);
+  for (let from = 0; from < picks.length; from += ROWS_A_STEP) {
+    if (from > 0) yield;
+    fill(from, Math.min(picks.length, from + ROWS_A_STEP));
+  }
+  return column;
+}
+
+/** A column of as many rows as are picked, and how its rows `from` to `to` get their values. */
+interface ColumnInWork {
+  readonly column: Column;
+  readonly fill: (from: number, to: number) => void;
+}
+
+function* beginColumn(
+  first: Column,
+  second: Column | undefined,
+  picks: Picks,
+  validity: Validity,
+): Steps<ColumnInWork> {
+  const rowCount = picks.length;
   switch (first.layout) {
     case "bits": {
       const values = new Uint8Array(bitmapBytes(rowCount));
       const other = (second as typeof first | undefined)?.values ?? first.values;
-      for (let row = 0; row < rowCount; row += 1) {
-        const pick = picks[row] as number;
-        const source = pick >= 0 ? first.values : other;
-        const at = pick >= 0 ? pick : ~pick;
-        if (((source[at >> 3] as number) & (1 << (at & 7))) !== 0) {
-          values[row >> 3] = (values[row >> 3] as number) | (1 << (row & 7));
-        }
-      }
-      return { layout: "bits", rowCount, validity, values };
+      return {
+        column: { layout: "bits", rowCount, validity, values },
+        fill: (from, to) => fillBits(values, first.values, other, picks, from, to),
+      };
     }
     case "int32": {
       const values = new Int32Array(rowCount);
       const other = (second as typeof first | undefined)?.values ?? first.values;
-      for (let row = 0; row < rowCount; row += 1) {
-        const pick = picks[row] as number;
-        values[row] = (pick >= 0 ? first.values[pick] : other[~pick]) as number;
-      }
-      return { layout: "int32", rowCount, validity, values };
+      return {
+        column: { layout: "int32", rowCount, validity, values },
+        fill: (from, to) => fillInt32(values, first.values, other, picks, from, to),
+      };
     }
     case "int64": {
       const values = new BigInt64Array(rowCount);
       const other = (second as typeof first | undefined)?.values ?? first.values;
-      const into = words(values);
-      const from = words(first.values);
-      const fromOther = words(other);
-      for (let row = 0; row < rowCount; row += 1) {
-        const pick = picks[row] as number;
-        const source = pick >= 0 ? from : fromOther;
-        const at = (pick >= 0 ? pick : ~pick) * 2;
-        into[row * 2] = source[at] as number;
-        into[row * 2 + 1] = source[at + 1] as number;
-      }
-      return { layout: "int64", rowCount, validity, values };
+      return {
+        column: { layout: "int64", rowCount, validity, values },
+        fill: pairs(values, other),
+      };
     }
     case "float64": {
-      // Moved as two integers each, so that every bit of a NaN stays.
       const values = new Float64Array(rowCount);
       const other = (second as typeof first | undefined)?.values ?? first.values;
-      const into = words(values);
-      const from = words(first.values);
-      const fromOther = words(other);
-      for (let row = 0; row < rowCount; row += 1) {
-        const pick = picks[row] as number;
-        const source = pick >= 0 ? from : fromOther;
-        const at = (pick >= 0 ? pick : ~pick) * 2;
-        into[row * 2] = source[at] as number;
-        into[row * 2 + 1] = source[at + 1] as number;
-      }
-      return { layout: "float64", rowCount, validity, values };
+      return {
+        column: { layout: "float64", rowCount, validity, values },
+        fill: pairs(values, other),
+      };
     }
     case "bytes":
-      return gatherBytes(first, second as BytesColumn | undefined, picks, validity);
+      return yield* beginBytes(
+        first,
+        (second as BytesColumn | undefined) ?? first,
+        picks,
+        validity,
+      );
     case "fixed": {
       const { widthBytes } = first;
       const data = new Uint8Array(rowCount * widthBytes);
       const other = (second as typeof first | undefined)?.data ?? first.data;
-      for (let row = 0; row < rowCount; row += 1) {
-        const pick = picks[row] as number;
-        const source = pick >= 0 ? first.data : other;
-        const from = (pick >= 0 ? pick : ~pick) * widthBytes;
-        for (let index = 0; index < widthBytes; index += 1) {
-          data[row * widthBytes + index] = source[from + index] as number;
-        }
-      }
-      return { layout: "fixed", rowCount, validity, widthBytes, data };
+      return {
+        column: { layout: "fixed", rowCount, validity, widthBytes, data },
+        fill: (from, to) => fillFixed(data, first.data, other, widthBytes, picks, from, to),
+      };
+    }
+  }
+
+  /** Values of eight bytes are moved as two integers each, so that every bit of a NaN stays. */
+  function pairs(
+    values: BigInt64Array | Float64Array,
+    other: BigInt64Array | Float64Array,
+  ): ColumnInWork["fill"] {
+    const own = (first as { values: BigInt64Array | Float64Array }).values;
+    const [into, source, otherSource] = [words(values), words(own), words(other)];
+    return (from, to) => fillPairs(into, source, otherSource, picks, from, to);
+  }
+}
+
+function fillBits(
+  values: Uint8Array,
+  first: Uint8Array,
+  other: Uint8Array,
+  picks: Picks,
+  start: number,
+  end: number,
+): void {
+  for (let row = start; row < end; row += 1) {
+    const pick = picks[row] as number;
+    const source = pick >= 0 ? first : other;
+    const at = pick >= 0 ? pick : ~pick;
+    if (((source[at >> 3] as number) & (1 << (at & 7))) !== 0) {
+      values[row >> 3] = (values[row >> 3] as number) | (1 << (row & 7));
+    }
+  }
+}
+
+function fillInt32(
+  values: Int32Array,
+  first: Int32Array,
+  other: Int32Array,
+  picks: Picks,
+  start: number,
+  end: number,
+): void {
+  for (let row = start; row < end; row += 1) {
+    const pick = picks[row] as number;
+    values[row] = (pick >= 0 ? first[pick] : other[~pick]) as number;
+  }
+}
+
+function fillPairs(
+  values: Int32Array,
+  first: Int32Array,
+  other: Int32Array,
+  picks: Picks,
+  start: number,
+  end: number,
+): void {
+  for (let row = start; row < end; row += 1) {
+    const pick = picks[row] as number;
+    const source = pick >= 0 ? first : other;
+    const at = (pick >= 0 ? pick : ~pick) * 2;
+    values[row * 2] = source[at] as number;
+    values[row * 2 + 1] = source[at + 1] as number;
+  }
+}
+
+function fillFixed(
+  data: Uint8Array,
+  first: Uint8Array,
+  other: Uint8Array,
+  widthBytes: number,
+  picks: Picks,
+  start: number,
+  end: number,
+): void {
+  for (let row = start; row < end; row += 1) {
+    const pick = picks[row] as number;
+    const source = pick >= 0 ? first : other;
+    const from = (pick >= 0 ? pick : ~pick) * widthBytes;
+    for (let index = 0; index < widthBytes; index += 1) {
+      data[row * widthBytes + index] = source[from + index] as number;
     }
   }
 }
@@ -111,39 +201,72 @@ function gatherValidity(first: Column, second: Column | undefined, picks: Picks)
   return nulls === 0 ? undefined : validity;
 }
 
-function gatherBytes(
+function* beginBytes(
   first: BytesColumn,
-  second: BytesColumn | undefined,
+  other: BytesColumn,
   picks: Picks,
   validity: Validity,
-): BytesColumn {
+): Steps<ColumnInWork> {
   const rowCount = picks.length;
   const offsets = new Int32Array(rowCount + 1);
-  const other = second ?? first;
   let total = 0;
-  for (let row = 0; row < rowCount; row += 1) {
-    const pick = picks[row] as number;
-    const source = pick >= 0 ? first.offsets : other.offsets;
-    const at = pick >= 0 ? pick : ~pick;
-    total += (source[at + 1] as number) - (source[at] as number);
-    offsets[row + 1] = total;
+  for (let from = 0; from < rowCount; from += ROWS_A_STEP) {
+    if (from > 0) yield;
+    const to = Math.min(rowCount, from + ROWS_A_STEP);
+    total = fillOffsets(offsets, total, first.offsets, other.offsets, picks, from, to);
   }
+  if (rowCount >= ROWS_A_STEP) yield;
   const data = new Uint8Array(total);
-  let row = 0;
-  while (row < rowCount) {
+  return {
+    column: { layout: "bytes", rowCount, validity, offsets, data },
+    fill: (from, to) => fillBytes(data, offsets, first, other, picks, from, to),
+  };
+}
+
+/** The offsets behind rows `start` to `end`, which begin at `total`; returns where they end. */
+function fillOffsets(
+  offsets: Int32Array,
+  total: number,
+  first: Int32Array,
+  other: Int32Array,
+  picks: Picks,
+  start: number,
+  end: number,
+): number {
+  let next = total;
+  for (let row = start; row < end; row += 1) {
+    const pick = picks[row] as number;
+    const source = pick >= 0 ? first : other;
+    const at = pick >= 0 ? pick : ~pick;
+    next += (source[at + 1] as number) - (source[at] as number);
+    offsets[row + 1] = next;
+  }
+  return next;
+}
+
+function fillBytes(
+  data: Uint8Array,
+  offsets: Int32Array,
+  first: BytesColumn,
+  other: BytesColumn,
+  picks: Picks,
+  start: number,
+  end: number,
+): void {
+  let row = start;
+  while (row < end) {
     const pick = picks[row] as number;
     const source = pick >= 0 ? first : other;
     const at = pick >= 0 ? pick : ~pick;
     // Neighbouring rows of one source are copied in one piece.
     const step = pick >= 0 ? 1 : -1;
     let run = 1;
-    while (row + run < rowCount && picks[row + run] === pick + step * run) run += 1;
+    while (row + run < end && picks[row + run] === pick + step * run) run += 1;
     const from = source.offsets[at] as number;
     const to = source.offsets[at + run] as number;
     copyBytes(source.data, from, to, data, offsets[row] as number);
     row += run;
   }
-  return { layout: "bytes", rowCount, validity, offsets, data };
 }
 
 function copyBytes(
@@ -162,6 +285,15 @@ function copyBytes(
   }
 }
 
+/** The numbers at these places. */
+export function takeNumbers(numbers: Int32Array, places: Int32Array): Int32Array<ArrayBuffer> {
+  const taken = new Int32Array(places.length);
+  for (let index = 0; index < places.length; index += 1) {
+    taken[index] = numbers[places[index] as number] as number;
+  }
+  return taken;
+}
+
 /** A batch of the picked rows of one batch, or of two with the same columns in the same order. */
 export function gatherBatch(
   first: ColumnBatch,
@@ -177,120 +309,20 @@ export function gatherBatch(
   };
 }
 
+/** `gatherBatch` of one batch, in steps. */
+export function* gatherBatchSteps(batch: ColumnBatch, rows: Int32Array): Steps<ColumnBatch> {
+  const columns: Column[] = [];
+  for (const column of batch.columns) {
+    columns.push(yield* gatherColumnSteps(column, undefined, rows));
+    if (rows.length >= ROWS_A_STEP) yield;
+  }
+  return { schema: batch.schema, rowCount: rows.length, columns };
+}
+
 /** Rows `start` to `end` of a batch. */
 export function sliceBatch(batch: ColumnBatch, start: number, end: number): ColumnBatch {
   if (start === 0 && end === batch.rowCount) return batch;
   const picks = new Int32Array(end - start);
   for (let row = start; row < end; row += 1) picks[row - start] = row;
   return gatherBatch(batch, undefined, picks);
-}
-
-/** The batches one after the other; all have the same columns. */
-export function concatBatches(batches: readonly ColumnBatch[]): ColumnBatch {
-  const [first, ...rest] = batches as readonly [ColumnBatch, ...ColumnBatch[]];
-  if (rest.length === 0) return first;
-  const rowCount = batches.reduce((sum, batch) => sum + batch.rowCount, 0);
-  return {
-    schema: first.schema,
-    rowCount,
-    columns: first.columns.map((_, index) =>
-      concatColumns(
-        batches.map((batch) => batch.columns[index] as Column),
-        rowCount,
-      ),
-    ),
-  };
-}
-
-function concatColumns(columns: readonly Column[], rowCount: number): Column {
-  const first = columns[0] as Column;
-  const validity = columns.some((column) => column.validity)
-    ? concatBits(columns, (column) => column.validity, rowCount)
-    : undefined;
-  switch (first.layout) {
-    case "bits": {
-      const values = concatBits(columns, (column) => (column as typeof first).values, rowCount);
-      return { layout: "bits", rowCount, validity, values };
-    }
-    case "int32": {
-      const values = new Int32Array(rowCount);
-      placeAll(columns, (column, at) =>
-        values.set((column as typeof first).values.subarray(0, column.rowCount), at),
-      );
-      return { layout: "int32", rowCount, validity, values };
-    }
-    case "int64": {
-      const values = new BigInt64Array(rowCount);
-      placeAll(columns, (column, at) =>
-        values.set((column as typeof first).values.subarray(0, column.rowCount), at),
-      );
-      return { layout: "int64", rowCount, validity, values };
-    }
-    case "float64": {
-      const values = new Float64Array(rowCount);
-      placeAll(columns, (column, at) =>
-        values.set((column as typeof first).values.subarray(0, column.rowCount), at),
-      );
-      return { layout: "float64", rowCount, validity, values };
-    }
-    case "fixed": {
-      const { widthBytes } = first;
-      const data = new Uint8Array(rowCount * widthBytes);
-      placeAll(columns, (column, at) =>
-        data.set(
-          (column as typeof first).data.subarray(0, column.rowCount * widthBytes),
-          at * widthBytes,
-        ),
-      );
-      return { layout: "fixed", rowCount, validity, widthBytes, data };
-    }
-    case "bytes": {
-      const parts = columns as readonly BytesColumn[];
-      const span = (part: BytesColumn): [number, number] => [
-        part.offsets[0] as number,
-        part.offsets[part.rowCount] as number,
-      ];
-      const data = new Uint8Array(
-        parts.reduce((sum, part) => sum + span(part)[1] - span(part)[0], 0),
-      );
-      const offsets = new Int32Array(rowCount + 1);
-      let base = 0;
-      placeAll(parts, (column, at) => {
-        const part = column as BytesColumn;
-        const [from, to] = span(part);
-        data.set(part.data.subarray(from, to), base);
-        for (let row = 1; row <= part.rowCount; row += 1) {
-          offsets[at + row] = base + (part.offsets[row] as number) - from;
-        }
-        base += to - from;
-      });
-      return { layout: "bytes", rowCount, validity, offsets, data };
-    }
-  }
-}
-
-function placeAll(columns: readonly Column[], place: (column: Column, at: number) => void): void {
-  let at = 0;
-  for (const column of columns) {
-    place(column, at);
-    at += column.rowCount;
-  }
-}
-
-function concatBits(
-  columns: readonly Column[],
-  bits: (column: Column) => Uint8Array | undefined,
-  rowCount: number,
-): Uint8Array {
-  const result = new Uint8Array(bitmapBytes(rowCount));
-  placeAll(columns, (column, at) => {
-    const source = bits(column);
-    for (let row = 0; row < column.rowCount; row += 1) {
-      if (!source || ((source[row >> 3] as number) & (1 << (row & 7))) !== 0) {
-        const into = at + row;
-        result[into >> 3] = (result[into >> 3] as number) | (1 << (into & 7));
-      }
-    }
-  });
-  return result;
 }

@@ -2,7 +2,7 @@
 // read it, and copies the values out. Rules: spec/format/parquet.md, PQ-11.
 import { type ArrowColumn, copyArrowColumn } from "./arrow-ffi.ts";
 import { type Column, nullColumn, repeatBytes } from "./column-batch.ts";
-import { concatBatches } from "./column-gather.ts";
+import { concatBatches } from "./column-concat.ts";
 import { CODEC, MAGIC, PAGE, PHYSICAL, REPETITION } from "./parquet-codes.ts";
 import { encodeFooter, type SchemaElement } from "./parquet-footer.ts";
 import { decompressPages, isDataPage, type Page, walkPages } from "./parquet-page.ts";

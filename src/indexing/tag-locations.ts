@@ -4,10 +4,11 @@ import type { FoundKeys } from "../file-group/base-file-keys.ts";
 import type { FileSlice } from "../file-group/file-slice.ts";
 import type { TaskRunner } from "../file-group/task-runner.ts";
 import type { BytesColumn } from "../format/column-batch.ts";
-import { gatherColumn } from "../format/column-gather.ts";
+import { gatherColumnSteps, takeNumbers } from "../format/column-gather.ts";
 import type { RowPartitions } from "../layout/record-key.ts";
 import type { IndexKind } from "../layout/table-config.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
+import { runInTurns, type Steps } from "../runtime/steps.ts";
 
 /** The keys that are looked for: `rows` are the rows of `keys` that count. */
 export interface KeysToTag {
@@ -35,26 +36,29 @@ export async function tagLocations(
   wanted: KeysToTag,
   signal?: AbortSignal,
 ): Promise<TaggedSlice[]> {
-  const entriesOf = groupByPartition(wanted);
+  const entriesOf = await runInTurns(groupByPartition(wanted), signal);
   const candidates = slices.filter((slice) => entriesOf.has(slice.partitionPath));
   const tagged = await mapConcurrently(
     candidates,
     runner.concurrency,
     async (slice) => {
       const entries = entriesOf.get(slice.partitionPath) as Int32Array;
-      const rows = entries.map((entry) => wanted.rows[entry] as number);
+      const rows = takeNumbers(wanted.rows, entries);
       const found: FoundKeys = await runner.run(
         {
           kind: "find-keys",
           file: { path: slice.baseFile.path, sizeBytes: slice.baseFile.sizeBytes },
-          keys: gatherColumn(wanted.keys, undefined, rows) as BytesColumn,
+          keys: (await runInTurns(
+            gatherColumnSteps(wanted.keys, undefined, rows),
+            signal,
+          )) as BytesColumn,
           useFooter: kind === "bloom",
         },
         signal,
       );
       return {
         slice,
-        entries: found.rows.map((row) => entries[row] as number),
+        entries: takeNumbers(entries, found.rows),
         positions: found.positions,
         fileRowCount: found.fileRowCount,
         fileDataBytes: found.fileDataBytes,
@@ -65,21 +69,27 @@ export async function tagLocations(
   return tagged;
 }
 
+/** Entries looked at between two steps. */
+const ENTRIES_A_STEP = 131_072;
+
 /** The entries of each partition, by path. */
-function groupByPartition(wanted: KeysToTag): Map<string, Int32Array> {
+function* groupByPartition(wanted: KeysToTag): Steps<Map<string, Int32Array>> {
   const { paths, partitionOfRow } = wanted.partitions;
   const counts = new Int32Array(paths.length);
-  for (const row of wanted.rows) {
-    const partition = partitionOfRow[row] as number;
+  const { rows } = wanted;
+  for (let entry = 0; entry < rows.length; entry += 1) {
+    const partition = partitionOfRow[rows[entry] as number] as number;
     counts[partition] = (counts[partition] as number) + 1;
+    if (entry % ENTRIES_A_STEP === ENTRIES_A_STEP - 1) yield;
   }
   const lists = paths.map((_, partition) => new Int32Array(counts[partition] as number));
   counts.fill(0);
-  wanted.rows.forEach((row, entry) => {
-    const partition = partitionOfRow[row] as number;
+  for (let entry = 0; entry < rows.length; entry += 1) {
+    const partition = partitionOfRow[rows[entry] as number] as number;
     (lists[partition] as Int32Array)[counts[partition] as number] = entry;
     counts[partition] = (counts[partition] as number) + 1;
-  });
+    if (entry % ENTRIES_A_STEP === ENTRIES_A_STEP - 1) yield;
+  }
   const result = new Map<string, Int32Array>();
   paths.forEach((path, partition) => {
     const list = lists[partition] as Int32Array;

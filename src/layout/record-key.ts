@@ -10,6 +10,7 @@ import {
 } from "../format/column-batch.ts";
 import { KeyTable } from "../format/key-table.ts";
 import { type Field, formatType, requireField, type TableSchema } from "../format/schema.ts";
+import type { Steps } from "../runtime/steps.ts";
 
 /** The meta columns, in the order in which every base file begins. */
 export const META_FIELDS: readonly string[] = [
@@ -31,6 +32,9 @@ const KEY_KINDS: ReadonlySet<string> = new Set([
   "boolean",
   "timestamp-micros",
 ]);
+
+/** Rows worked through between two steps. */
+const ROWS_A_STEP = 65_536;
 
 /** Checks that a column can serve as record key or partition column; throws `INVALID`. */
 export function requireKeyField(schema: TableSchema, name: string, role: string): Field {
@@ -54,15 +58,16 @@ export function addMetaFields(schema: TableSchema): TableSchema {
  * The record key of each row, in the text form that Hudi gives the type of the key column. Throws
  * `INVALID` naming the row whose key is null or empty.
  */
-export function recordKeys(
+export function* recordKeys(
   batch: ColumnBatch,
   keyField: string,
   describeRow: (row: number) => string,
-): BytesColumn {
+): Steps<BytesColumn> {
   const column = requireColumn(batch, keyField);
   const field = requireField(batch.schema, keyField);
-  const keys = formatColumn(field, column);
+  const keys = yield* formatColumn(field, column);
   for (let row = 0; row < batch.rowCount; row += 1) {
+    if (row % ROWS_A_STEP === ROWS_A_STEP - 1) yield;
     if (!isPresent(column, row) || keys.offsets[row] === keys.offsets[row + 1]) {
       throw new HudiError(
         "INVALID",
@@ -87,18 +92,19 @@ export interface PartitionStyle {
 }
 
 /** The partition path of each row. Throws `INVALID` naming the row whose value makes no path. */
-export function rowPartitions(
+export function* rowPartitions(
   batch: ColumnBatch,
   style: PartitionStyle,
   describeRow: (row: number) => string,
-): RowPartitions {
+): Steps<RowPartitions> {
   const partitionOfRow = new Int32Array(batch.rowCount);
   if (style.field === undefined) return { paths: [""], partitionOfRow };
   const column = requireColumn(batch, style.field);
-  const texts = formatColumn(requireField(batch.schema, style.field), column);
+  const texts = yield* formatColumn(requireField(batch.schema, style.field), column);
   const values = new KeyTable(64);
   const paths: string[] = [];
   for (let row = 0; row < batch.rowCount; row += 1) {
+    if (row % ROWS_A_STEP === ROWS_A_STEP - 1) yield;
     const start = isPresent(column, row) ? (texts.offsets[row] as number) : 0;
     const end = isPresent(column, row) ? (texts.offsets[row + 1] as number) : 0;
     const id = values.add(0, texts.data, start, end);
@@ -161,7 +167,7 @@ export function encodePartitionValue(value: string): string {
 }
 
 /** The values of a key column as text in UTF-8. Strings are shared, not copied. */
-export function formatColumn(field: Field, column: Column): BytesColumn {
+export function* formatColumn(field: Field, column: Column): Steps<BytesColumn> {
   if (column.layout === "bytes") return column;
   const { rowCount, validity } = column;
   const format = keyFormatter(field, column);
@@ -169,6 +175,7 @@ export function formatColumn(field: Field, column: Column): BytesColumn {
   const data = Buffer.allocUnsafeSlow(rowCount * 20);
   let used = 0;
   for (let row = 0; row < rowCount; row += 1) {
+    if (row % ROWS_A_STEP === ROWS_A_STEP - 1) yield;
     if (isPresent(column, row)) used += data.write(format(row), used, "latin1");
     offsets[row + 1] = used;
   }

@@ -4,10 +4,11 @@ import { HudiError } from "../errors.ts";
 import type { FileSlice } from "../file-group/file-slice.ts";
 import { type ColumnBatch, storedColumn } from "../format/column-batch.ts";
 import { createColumnBuilder } from "../format/column-builder.ts";
-import { concatBatches } from "../format/column-gather.ts";
+import { concatBatches } from "../format/column-concat.ts";
 import { type Field, findField, type TableSchema } from "../format/schema.ts";
 import { DEFAULT_PARTITION, formatColumn, META_FIELDS } from "../layout/record-key.ts";
 import type { TableConfig } from "../layout/table-config.ts";
+import { runAtOnce } from "../runtime/steps.ts";
 import { BoundPredicate, type ColumnBounds, type Predicate } from "./predicate.ts";
 import { fieldOf } from "./slice-scan.ts";
 
@@ -100,7 +101,7 @@ function partitionBounds(
   }
   const extremes = builder.finish();
   // A value that does not read back as the path says nothing about the rows.
-  const back = formatColumn(field, extremes);
+  const back = runAtOnce(formatColumn(field, extremes));
   const isExact = Buffer.from(back.data.subarray(0, back.offsets[1])).toString("utf8") === text;
   return isExact ? { extremes, mayHoldNulls: false } : undefined;
 }

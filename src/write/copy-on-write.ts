@@ -10,11 +10,12 @@ import type {
 } from "../file-group/base-file-writer.ts";
 import { type FileSlice, fileGroupKey } from "../file-group/file-slice.ts";
 import type { TaskRunner } from "../file-group/task-runner.ts";
-import type { BytesColumn, Column, ColumnBatch } from "../format/column-batch.ts";
-import { gatherColumn } from "../format/column-gather.ts";
+import type { BytesColumn } from "../format/column-batch.ts";
+import { gatherBatchSteps, gatherColumnSteps, takeNumbers } from "../format/column-gather.ts";
 import type { TaggedSlice } from "../indexing/tag-locations.ts";
 import { mapConcurrently, yieldToHost } from "../runtime/concurrency.ts";
 import { createUuid } from "../runtime/random.ts";
+import { runInTurns } from "../runtime/steps.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import type { IncomingRecords } from "./incoming-records.ts";
 import type { WriteSettings } from "./write-settings.ts";
@@ -50,7 +51,9 @@ export async function planWork(
 ): Promise<WorkPlan> {
   const { entries, partitions } = records;
   const isTagged = new Uint8Array(entries.keyRows.length);
-  for (const slice of tagged) for (const entry of slice.entries) isTagged[entry] = 1;
+  for (const { entries: found } of tagged) {
+    for (let index = 0; index < found.length; index += 1) isTagged[found[index] as number] = 1;
+  }
   const { absent, insertsOf } = await splitAbsent(records, isTagged, signal);
   const loadOf = new Map<FileSlice, FileLoad>(tagged.map((found) => [found.slice, found]));
   const work = new Map<FileSlice, FileGroupWork>();
@@ -216,13 +219,12 @@ async function createTask(
   item: FileGroupWork,
   taskNumber: number,
 ): Promise<CreateTask> {
-  const rows = item.inserts.map((entry) => records.entries.finalRows[entry] as number);
+  const rows = takeNumbers(records.entries.finalRows, item.inserts);
   return {
     kind: "create",
     ...target(options, item.partitionPath, taskNumber),
     fileIdPrefix: createUuid(options.context.runtime.random),
-    batch: await gatherInTurns(records.batch, rows, options.signal),
-    keys: gatherColumn(records.keys, undefined, rows) as BytesColumn,
+    ...(await cutRows(records, rows, options.signal)),
   };
 }
 
@@ -250,7 +252,7 @@ async function mergeTask(
     thresholdRows[index] = threshold === finalRow ? number : cut.add(threshold);
   }
   const appends = item.inserts.map((entry) => cut.add(entries.finalRows[entry] as number));
-  const rows = cut.rows();
+  const { batch, keys } = await cutRows(records, cut.rows(), options.signal);
   return {
     kind: "merge",
     ...target(options, item.partitionPath, taskNumber),
@@ -258,29 +260,27 @@ async function mergeTask(
     base: { path: slice.baseFile.path, sizeBytes: slice.baseFile.sizeBytes },
     baseInstant: slice.baseFile.instant,
     changes: {
-      batch: await gatherInTurns(records.batch, rows, options.signal),
+      batch,
       positions: item.positions,
       finalRows,
       thresholdRows,
       appends,
       orderingField,
     },
-    keys: gatherColumn(records.keys, undefined, rows) as BytesColumn,
+    keys,
   };
 }
 
-/** The picked rows, one column a turn of the host. */
-async function gatherInTurns(
-  batch: ColumnBatch,
+/** The picked rows and their keys. */
+async function cutRows(
+  { batch, keys }: IncomingRecords,
   rows: Int32Array,
   signal: AbortSignal | undefined,
-): Promise<ColumnBatch> {
-  const columns: Column[] = [];
-  for (const column of batch.columns) {
-    columns.push(gatherColumn(column, undefined, rows));
-    if (rows.length >= ENTRIES_A_TURN) await yieldToHost(signal);
-  }
-  return { schema: batch.schema, rowCount: rows.length, columns };
+): Promise<Pick<CreateTask, "batch" | "keys">> {
+  return {
+    batch: await runInTurns(gatherBatchSteps(batch, rows), signal),
+    keys: (await runInTurns(gatherColumnSteps(keys, undefined, rows), signal)) as BytesColumn,
+  };
 }
 
 /** Numbers rows of the whole write anew, in the order in which one file group asks for them. */

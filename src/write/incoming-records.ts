@@ -11,7 +11,7 @@ import {
 import { KeyTable } from "../format/key-table.ts";
 import { type RowPartitions, recordKeys, rowPartitions } from "../layout/record-key.ts";
 import type { TableConfig } from "../layout/table-config.ts";
-import { yieldToHost } from "../runtime/concurrency.ts";
+import { runInTurns, type Steps } from "../runtime/steps.ts";
 
 /** What becomes of each distinct key of a write. */
 export interface FoldedKeys {
@@ -50,19 +50,19 @@ export async function keyRecords(
 ): Promise<IncomingRecords> {
   const { config, batch, deletes, describeRow } = options;
   const keyField = config.recordKeyFields[0] as string;
-  const keys = recordKeys(batch, keyField, describeRow);
+  const keys = await runInTurns(recordKeys(batch, keyField, describeRow), signal);
   const style = {
     field: config.partitionFields[0],
     hiveStyle: config.hiveStyle,
     urlEncode: config.urlEncode,
   };
-  const partitions = rowPartitions(batch, style, describeRow);
+  const partitions = await runInTurns(rowPartitions(batch, style, describeRow), signal);
   if (config.orderingField !== undefined) {
     const column = requireColumn(batch, config.orderingField);
     requireOrderingValues(column, config.orderingField, describeRow, (row) => deletes?.[row] !== 1);
   }
   const entries = options.fold
-    ? await foldKeys(options, keys, partitions, signal)
+    ? await runInTurns(foldKeys(options, keys, partitions), signal)
     : eachRow(batch.rowCount);
   return { batch, keys, partitions, entries };
 }
@@ -72,19 +72,19 @@ function eachRow(rowCount: number): FoldedKeys {
   return { keyRows: rows, finalRows: rows, thresholdRows: new Int32Array(rowCount).fill(-1) };
 }
 
-const ROWS_A_TURN = 8_192;
+/** Rows folded between two steps. */
+const ROWS_A_STEP = 4_096;
 
 /**
  * Folds the rows of each key as if they were applied one after the other to an absent row. A stored
  * row survives all of them only if its ordering value exceeds every one of theirs, so the greatest
  * is kept as the threshold; what the rest amounts to does not depend on the stored row.
  */
-async function foldKeys(
+function* foldKeys(
   options: KeyingOptions,
   keys: BytesColumn,
   partitions: RowPartitions,
-  signal: AbortSignal | undefined,
-): Promise<FoldedKeys> {
+): Steps<FoldedKeys> {
   const { batch, deletes, config } = options;
   const ordering =
     config.orderingField === undefined ? undefined : requireColumn(batch, config.orderingField);
@@ -116,7 +116,7 @@ async function foldKeys(
       if (!isOrdered) thresholdRows[id] = -1;
       else if (threshold >= 0 && compare && compare(threshold, row) <= 0) thresholdRows[id] = row;
     }
-    if (row % ROWS_A_TURN === ROWS_A_TURN - 1) await yieldToHost(signal);
+    if (row % ROWS_A_STEP === ROWS_A_STEP - 1) yield;
   }
   const count = table.count;
   return {

@@ -1,13 +1,11 @@
 // What callers hand in (rows, Arrow record batches, changes) as column batches. The host's event
 // loop gets a turn every few thousand rows.
 import { HudiError } from "../errors.ts";
-import { fromArrowBatch } from "../format/arrow-batch.ts";
 import type { ColumnBatch } from "../format/column-batch.ts";
-import { concatBatches } from "../format/column-gather.ts";
-import { RowBatchBuilder } from "../format/row-batch.ts";
 import type { TableSchema } from "../format/schema.ts";
 import type { TableConfig } from "../layout/table-config.ts";
 import { yieldToHost } from "../runtime/concurrency.ts";
+import { BatchCollector } from "./batch-collector.ts";
 
 /** Anything that can be iterated, now or later. */
 export type Source<T> = Iterable<T> | AsyncIterable<T>;
@@ -38,106 +36,41 @@ const ROWS_A_TURN = 1024;
 
 /** Rows and Arrow record batches as column batches; at least one, which may be empty. */
 export async function* readRowSource(
-  source: Source<unknown>,
+  rows: Source<unknown>,
   options: RowSourceOptions,
 ): AsyncGenerator<ColumnBatch> {
-  const collector = new RowCollector(options);
-  const { signal } = options;
-  const rows = openSource(source);
-  if (rows.kind === "sync") {
+  const { schema, signal, batchBytes = Number.POSITIVE_INFINITY } = options;
+  const collector = new BatchCollector(schema);
+  const source = openSource(rows);
+  let hasYielded = false;
+  const add = (item: unknown): boolean => {
+    if (isArrowBatch(item)) {
+      collector.addArrow(item);
+      return true;
+    }
+    collector.append(item);
+    return collector.rowCount % ROWS_A_TURN === 0;
+  };
+  if (source.kind === "sync") {
     // Iterated as it is: a promise for each row would cost more than the row.
-    for (const item of rows.items) {
-      collector.add(item);
-      if (!collector.isTurnOver) continue;
+    for (const item of source.items) {
+      if (!add(item)) continue;
       await yieldToHost(signal);
-      if (collector.isFull) yield collector.flush();
+      if (collector.sizeBytes < batchBytes) continue;
+      hasYielded = true;
+      yield await collector.flush(signal);
     }
   } else {
-    for await (const item of rows.items) {
-      collector.add(item);
-      if (!collector.isTurnOver) continue;
+    for await (const item of source.items) {
+      if (!add(item)) continue;
       await yieldToHost(signal);
-      if (collector.isFull) yield collector.flush();
+      if (collector.sizeBytes < batchBytes) continue;
+      hasYielded = true;
+      yield await collector.flush(signal);
     }
   }
   signal?.throwIfAborted();
-  if (collector.hasRest) yield collector.flush();
-}
-
-class RowCollector {
-  readonly #schema: TableSchema;
-  readonly #limit: number;
-  #parts: ColumnBatch[] = [];
-  #builder: RowBatchBuilder;
-  #rowCount = 0;
-  #partBytes = 0;
-  #hasFlushed = false;
-
-  constructor(options: RowSourceOptions) {
-    this.#schema = options.schema;
-    this.#limit = options.batchBytes ?? Number.POSITIVE_INFINITY;
-    this.#builder = this.#createBuilder();
-  }
-
-  /** Whether the host should get its turn. */
-  get isTurnOver(): boolean {
-    return this.#rowCount % ROWS_A_TURN === 0 || this.#partBytes > 0;
-  }
-
-  get isFull(): boolean {
-    return this.#partBytes + this.#builder.sizeBytes >= this.#limit;
-  }
-
-  get hasRest(): boolean {
-    return !this.#hasFlushed || this.#builder.rowCount > 0 || this.#parts.length > 0;
-  }
-
-  add(item: unknown): void {
-    if (!isArrowBatch(item)) {
-      this.#builder.append(item);
-      this.#rowCount += 1;
-      return;
-    }
-    this.#closeBuilder();
-    const label = `Arrow record batch at row ${this.#rowCount}`;
-    const part = fromArrowBatch(item, this.#schema, label);
-    this.#parts.push(part);
-    this.#rowCount += part.rowCount;
-    this.#partBytes += arrowBytes(part);
-    this.#builder = this.#createBuilder();
-  }
-
-  flush(): ColumnBatch {
-    if (this.#parts.length === 0) this.#parts.push(this.#builder.finish());
-    else this.#closeBuilder();
-    const batch = concatBatches(this.#parts);
-    this.#parts = [];
-    this.#partBytes = 0;
-    this.#hasFlushed = true;
-    this.#builder = this.#createBuilder();
-    return batch;
-  }
-
-  #closeBuilder(): void {
-    if (this.#builder.rowCount > 0) this.#parts.push(this.#builder.finish());
-  }
-
-  #createBuilder(): RowBatchBuilder {
-    const first = this.#rowCount;
-    return new RowBatchBuilder(this.#schema, (row) => describeRow(first + row));
-  }
-}
-
-/** How messages name a row of a source. */
-export function describeRow(row: number): string {
-  return `row ${row}`;
-}
-
-function arrowBytes(batch: ColumnBatch): number {
-  return batch.columns.reduce(
-    (sum, column) => sum + ("values" in column ? column.values.byteLength : column.data.length),
-    0,
-  );
+  if (!hasYielded || !collector.isEmpty) yield await collector.flush(signal);
 }
 
 type OpenSource =
@@ -198,13 +131,15 @@ export async function readKeySource(
   config: TableConfig,
   options: RowSourceOptions,
 ): Promise<ColumnBatch> {
-  const builder = new RowBatchBuilder(options.schema, describeRow);
+  const { schema, signal } = options;
+  const collector = new BatchCollector(schema);
   const required = keyColumns(config);
   for await (const key of iterate(source)) {
-    builder.appendPartial(key, required);
-    if (builder.rowCount % ROWS_A_TURN === 0) await yieldToHost(options.signal);
+    if (isArrowBatch(key)) collector.addArrow(key, required);
+    else collector.appendPartial(key, required);
+    if (collector.rowCount % ROWS_A_TURN === 0) await yieldToHost(signal);
   }
-  return builder.finish();
+  return collector.flush(signal);
 }
 
 function keyColumns(config: TableConfig): Set<string> {
@@ -220,7 +155,7 @@ export async function readChangeSource(
   config: TableConfig,
   options: RowSourceOptions,
 ): Promise<ChangeBatch> {
-  const builder = new RowBatchBuilder(options.schema, () => `change ${count}`);
+  const collector = new BatchCollector(options.schema, () => `change ${count}`);
   const required = keyColumns(config);
   const deletes: number[] = [];
   const changeOfRow: number[] = [];
@@ -228,7 +163,7 @@ export async function readChangeSource(
   const remove = (row: Record<string, unknown>): void => {
     deletes.push(1);
     changeOfRow.push(count);
-    builder.appendPartial(row, required);
+    collector.appendPartial(row, required);
   };
   for await (const item of iterate(source)) {
     const label = `change ${count}`;
@@ -242,13 +177,13 @@ export async function readChangeSource(
       if (moved) remove(moved);
       deletes.push(0);
       changeOfRow.push(count);
-      builder.append(after);
+      collector.append(after);
     }
     count += 1;
     if (count % ROWS_A_TURN === 0) await yieldToHost(options.signal);
   }
   return {
-    batch: builder.finish(),
+    batch: await collector.flush(options.signal),
     deletes: Uint8Array.from(deletes),
     changeOfRow: Int32Array.from(changeOfRow),
   };
@@ -260,6 +195,11 @@ function requireChange(item: unknown, label: string): Change<Record<string, unkn
   const refuse = (fact: string): never => {
     throw new HudiError("INVALID", `cannot use ${label}: ${fact}`);
   };
+  if (isArrowBatch(item)) {
+    refuse(
+      "found an Arrow record batch, expected { op, key, after }; upsert and delete take those",
+    );
+  }
   if (!["insert", "update", "delete"].includes(change.op)) {
     refuse(`op is ${JSON.stringify(change.op)}, expected insert, update or delete`);
   }

@@ -5,10 +5,10 @@ import type { ColumnBatch } from "../format/column-batch.ts";
 import type { TableSchema } from "../format/schema.ts";
 import type { TableConfig } from "../layout/table-config.ts";
 import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
+import { describeRow } from "./batch-collector.ts";
 import { type IncomingRecords, keyRecords } from "./incoming-records.ts";
 import {
   type Change,
-  describeRow,
   readChangeSource,
   readKeySource,
   readRowSource,

@@ -8,6 +8,7 @@ import { type FileSystemView, loadFileSystemView } from "../file-group/file-syst
 import { loadTableSchema, rememberTableSchema } from "../file-group/table-schema.ts";
 import type { TaskRunner } from "../file-group/task-runner.ts";
 import { formatAvroSchema, isSameSchema } from "../format/avro-schema.ts";
+import { takeNumbers } from "../format/column-gather.ts";
 import type { TableSchema } from "../format/schema.ts";
 import { tagLocations } from "../indexing/tag-locations.ts";
 import {
@@ -184,8 +185,12 @@ async function loadView(
 ): Promise<FileSystemView> {
   const { signal, records } = request;
   const { paths, partitionOfRow } = records.partitions;
-  const used = new Set(records.entries.keyRows.length === 0 ? [] : partitionOfRow);
-  const partitions = paths.filter((_, partition) => used.has(partition));
+  const isUsed = new Uint8Array(paths.length);
+  const { length } = records.entries.keyRows;
+  for (let row = 0; length > 0 && row < partitionOfRow.length; row += 1) {
+    isUsed[partitionOfRow[row] as number] = 1;
+  }
+  const partitions = paths.filter((_, partition) => isUsed[partition] === 1);
   return loadFileSystemView(environment.context, transaction.timeline, { partitions, signal });
 }
 
@@ -328,7 +333,7 @@ async function completeWrite(
       ? {
           keys: records.keys,
           partitions: records.partitions,
-          rows: plan.absent.map((entry) => records.entries.keyRows[entry] as number),
+          rows: takeNumbers(records.entries.keyRows, plan.absent),
         }
       : undefined,
   };

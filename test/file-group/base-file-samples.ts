@@ -16,6 +16,7 @@ import { batchRows, RowBatchBuilder } from "../../src/format/row-batch.ts";
 import type { TableSchema } from "../../src/format/schema.ts";
 import { recordKeys } from "../../src/layout/record-key.ts";
 import { splitDataPath } from "../../src/layout/table-paths.ts";
+import { runAtOnce } from "../../src/runtime/steps.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -29,7 +30,7 @@ export function batchOfRows(schema: TableSchema, rows: readonly Row[]): ColumnBa
 
 /** The keys of a batch. */
 export function keysOf(batch: ColumnBatch, keyField = "id"): BytesColumn {
-  return recordKeys(batch, keyField, (row) => `row ${row}`);
+  return runAtOnce(recordKeys(batch, keyField, (row) => `row ${row}`));
 }
 
 /** How a base file is made. */

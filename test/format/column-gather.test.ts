@@ -2,12 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Float64Column } from "../../src/format/column-batch.ts";
-import {
-  concatBatches,
-  gatherBatch,
-  gatherColumn,
-  sliceBatch,
-} from "../../src/format/column-gather.ts";
+import { concatBatches } from "../../src/format/column-concat.ts";
+import { gatherBatch, gatherColumn, sliceBatch } from "../../src/format/column-gather.ts";
 import { batchRows } from "../../src/format/row-batch.ts";
 import { createTableSchema } from "../../src/format/schema.ts";
 import { ALL_SCHEMA, batchOf, columnOf, columnsOf, valuesIn, valuesOf } from "./column-samples.ts";

@@ -16,6 +16,7 @@ import {
   requireKeyField,
   rowPartitions,
 } from "../../src/layout/record-key.ts";
+import { runAtOnce } from "../../src/runtime/steps.ts";
 import { batchOf, columnOf, valuesIn } from "../format/column-samples.ts";
 
 const TEXT: Field = { id: 0, name: "text", type: { kind: "string" }, nullable: true };
@@ -29,7 +30,7 @@ function batch(type: string, values: readonly unknown[]): ColumnBatch {
 }
 
 function keysOf(type: string, values: readonly unknown[]): unknown[] {
-  return valuesIn(TEXT, recordKeys(batch(type, values), "id", describeRow));
+  return valuesIn(TEXT, runAtOnce(recordKeys(batch(type, values), "id", describeRow)));
 }
 
 const invalid = (message: RegExp): object =>
@@ -57,7 +58,7 @@ describe("record keys (RK-1, RK-2)", () => {
 
   test("texts are shared with the column, not copied", () => {
     const rows = batch("string", ["a", "b"]);
-    expect(recordKeys(rows, "id", describeRow)).toBe(rows.columns[0]);
+    expect(runAtOnce(recordKeys(rows, "id", describeRow))).toBe(rows.columns[0]);
   });
 
   test.each([
@@ -74,7 +75,7 @@ describe("record keys (RK-1, RK-2)", () => {
       invalid(/id as record key.*found type/),
     );
     expect(() =>
-      formatColumn(schema.fields[0] as Field, columnOf(schema.fields[0] as Field, [])),
+      runAtOnce(formatColumn(schema.fields[0] as Field, columnOf(schema.fields[0] as Field, []))),
     ).toThrow(expect.objectContaining({ code: "UNSUPPORTED" }));
   });
 
@@ -90,7 +91,7 @@ describe("days as text (RK-2)", () => {
     const field: Field = { id: 0, name: "d", ...parseFieldType("d", "date") };
     const values = Int32Array.of(days);
     const column = { layout: "int32", rowCount: 1, validity: undefined, values } as const;
-    return valuesIn(TEXT, formatColumn(field, column))[0];
+    return valuesIn(TEXT, runAtOnce(formatColumn(field, column)))[0];
   };
 
   test("are those of the calendar, from the first year to the last of four digits", () => {
@@ -212,7 +213,7 @@ describe("the partition of each row", () => {
 
   test("is found for runs and returns of values, nulls among them (RK-3, RK-4)", () => {
     const rows = batch("string?", ["a", "b", "a", null, "", "b"]);
-    const { paths, partitionOfRow } = rowPartitions(rows, style, describeRow);
+    const { paths, partitionOfRow } = runAtOnce(rowPartitions(rows, style, describeRow));
     expect(Array.from(partitionOfRow, (at) => paths[at])).toEqual([
       "a",
       "b",
@@ -230,19 +231,25 @@ describe("the partition of each row", () => {
     ["timestamp-micros", [5n, 6n], ["5", "6"]],
     ["long?", [null, 1n], [DEFAULT_PARTITION, "1"]],
   ])("of type %s is the text of its value", (type, values, expected) => {
-    const { paths, partitionOfRow } = rowPartitions(batch(type, values), style, describeRow);
+    const { paths, partitionOfRow } = runAtOnce(
+      rowPartitions(batch(type, values), style, describeRow),
+    );
     expect(Array.from(partitionOfRow, (at) => paths[at])).toEqual(expected);
   });
 
   test("is the table itself where there are none", () => {
     const none = { ...style, field: undefined };
-    const { paths, partitionOfRow } = rowPartitions(batch("int", [1, 2]), none, describeRow);
+    const { paths, partitionOfRow } = runAtOnce(
+      rowPartitions(batch("int", [1, 2]), none, describeRow),
+    );
     expect([paths, [...partitionOfRow]]).toEqual([[""], [0, 0]]);
   });
 
   test("names the first row whose value makes no path (RK-6)", () => {
     const rows = batch("string", ["a", "b", "c/d", "e/f"]);
-    expect(() => rowPartitions(rows, style, describeRow)).toThrow(invalid(/row 2:.*"c\/d"/));
+    expect(() => runAtOnce(rowPartitions(rows, style, describeRow))).toThrow(
+      invalid(/row 2:.*"c\/d"/),
+    );
   });
 });
 

@@ -1,0 +1,110 @@
+// Collects rows and Arrow record batches into one column batch. Rows are built in parts, which are
+// joined at the end: a builder that grows to millions of rows would stall the host at each step.
+import { type ArrowBatch, fromArrowBatch, fromPartialArrowBatch } from "../format/arrow-batch.ts";
+import type { Column, ColumnBatch } from "../format/column-batch.ts";
+import { concatBatchSteps } from "../format/column-concat.ts";
+import { RowBatchBuilder } from "../format/row-batch.ts";
+import type { TableSchema } from "../format/schema.ts";
+import { runInTurns } from "../runtime/steps.ts";
+
+/** Rows of a part. */
+const PART_ROWS = 32_768;
+
+/** How messages name a row of a source. */
+export function describeRow(row: number): string {
+  return `row ${row}`;
+}
+
+/** Rows and record batches in the order in which they came, until they are flushed. */
+export class BatchCollector {
+  readonly #schema: TableSchema;
+  readonly #describe: (row: number) => string;
+  #parts: ColumnBatch[] = [];
+  #partBytes = 0;
+  #builder: RowBatchBuilder;
+  #rowCount = 0;
+
+  /** `describe` names a row in messages, counted over everything that was added. */
+  constructor(schema: TableSchema, describe: (row: number) => string = describeRow) {
+    this.#schema = schema;
+    this.#describe = describe;
+    this.#builder = this.#createBuilder();
+  }
+
+  /** Rows that were ever added. */
+  get rowCount(): number {
+    return this.#rowCount;
+  }
+
+  /** Bytes held, roughly. */
+  get sizeBytes(): number {
+    return this.#partBytes + this.#builder.sizeBytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#builder.rowCount === 0 && this.#parts.length === 0;
+  }
+
+  /** Adds a whole row; throws `INVALID` naming it. */
+  append(row: unknown): void {
+    this.#builder.append(row);
+    this.#countRow();
+  }
+
+  /** Adds a row of which the required columns must be there and others may; throws `INVALID`. */
+  appendPartial(row: unknown, required: ReadonlySet<string>): void {
+    this.#builder.appendPartial(row, required);
+    this.#countRow();
+  }
+
+  /**
+   * Adds a record batch; of all columns, or of the required ones at least. Throws `INVALID` naming
+   * the column.
+   */
+  addArrow(item: ArrowBatch, required?: ReadonlySet<string>): void {
+    this.#closeBuilder();
+    const label = `Arrow record batch at ${this.#describe(this.#rowCount)}`;
+    const part = required
+      ? fromPartialArrowBatch(item, this.#schema, required, label)
+      : fromArrowBatch(item, this.#schema, label);
+    this.#rowCount += part.rowCount;
+    this.#addPart(part);
+    this.#builder = this.#createBuilder();
+  }
+
+  /** Everything that was added since the last flush, as one batch. */
+  flush(signal?: AbortSignal): Promise<ColumnBatch> {
+    if (this.#parts.length === 0) this.#parts.push(this.#builder.finish());
+    else this.#closeBuilder();
+    const parts = this.#parts;
+    this.#parts = [];
+    this.#partBytes = 0;
+    this.#builder = this.#createBuilder();
+    return runInTurns(concatBatchSteps(parts), signal);
+  }
+
+  #countRow(): void {
+    this.#rowCount += 1;
+    if (this.#builder.rowCount < PART_ROWS) return;
+    this.#closeBuilder();
+    this.#builder = this.#createBuilder();
+  }
+
+  #closeBuilder(): void {
+    if (this.#builder.rowCount > 0) this.#addPart(this.#builder.finish());
+  }
+
+  #addPart(part: ColumnBatch): void {
+    this.#parts.push(part);
+    this.#partBytes += part.columns.reduce((sum, column) => sum + columnBytes(column), 0);
+  }
+
+  #createBuilder(): RowBatchBuilder {
+    const first = this.#rowCount;
+    return new RowBatchBuilder(this.#schema, (row) => this.#describe(first + row));
+  }
+}
+
+function columnBytes(column: Column): number {
+  return "values" in column ? column.values.byteLength : column.data.length;
+}
