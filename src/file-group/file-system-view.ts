@@ -1,10 +1,16 @@
 // Which file slices a table has at an instant: a listing joined with the timeline.
 // Rules: spec/format/table-layout.md, FSV-1 to FSV-5.
 import { HudiError } from "../errors.ts";
-import { META_FOLDER, PARTITION_METAFILE, splitDataPath } from "../layout/table-paths.ts";
+import {
+  META_FOLDER,
+  PARTITION_METAFILE,
+  parseBaseFileName,
+  splitDataPath,
+} from "../layout/table-paths.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
 import type { StoredObject } from "../storage/storage.ts";
 import { type ActiveTimeline, instantPath, readInstant } from "../timeline/active-timeline.ts";
+import { wasArchived } from "../timeline/archived-timeline.ts";
 import { parseCommitMetadata } from "../timeline/commit-metadata.ts";
 import { type Instant, isWriteAction } from "../timeline/instant.ts";
 import type { InstantTime } from "../timeline/instant-time.ts";
@@ -42,13 +48,16 @@ export async function loadFileSystemView(
   const { signal, asOf } = options;
   const listings = await listPartitionFolders(context, options);
   const replaced = await loadReplacedGroups(context, timeline, asOf, signal);
+  const isArchived = await findArchived(context, timeline, listings, signal);
   const knownPartitions = new Set<string>();
   const slices: FileSlice[] = [];
   for (const { partitionPath, objects } of listings) {
     if (objects.some(isPartitionMetafile)) knownPartitions.add(partitionPath);
     for (const group of groupFiles(partitionPath, objects)) {
       if (replaced.has(fileGroupKey(partitionPath, group.fileId))) continue;
-      const baseFile = group.baseFiles.findLast((file) => isVisible(timeline, file, asOf));
+      const baseFile = group.baseFiles.findLast((file) =>
+        isVisible(timeline, file, asOf, isArchived),
+      );
       if (baseFile) slices.push({ partitionPath, fileId: group.fileId, baseFile });
     }
   }
@@ -59,20 +68,43 @@ function isPartitionMetafile(object: StoredObject): boolean {
   return splitDataPath(object.path).fileName === PARTITION_METAFILE;
 }
 
+type InstantTest = (instant: InstantTime) => boolean;
+
 /** Whether a base file belongs to a completed write, or to one that left the active timeline. */
 function isVisible(
   timeline: ActiveTimeline,
   file: BaseFile,
   asOf: InstantTime | undefined,
+  isArchived: InstantTest,
 ): boolean {
   if (asOf !== undefined && file.instant > asOf) return false;
-  if (timeline.findCompletedWrite(file.instant)) return true;
+  return timeline.findCompletedWrite(file.instant) !== undefined || isArchived(file.instant);
+}
+
+/**
+ * Tells the instants that left the active timeline. What is older than its first write is one, unless
+ * nothing was ever archived: then a writer left it that was taken for dead and woke up.
+ */
+async function findArchived(
+  context: TableContext,
+  timeline: ActiveTimeline,
+  listings: readonly PartitionListing[],
+  signal: AbortSignal | undefined,
+): Promise<InstantTest> {
+  const never: InstantTest = () => false;
   // A write that began after the timeline was listed exceeds what had completed by then, but not
   // what was pending: on a young table its files would be taken for archived ones.
   const latest = timeline.latestWrite();
-  if (!latest || file.instant > latest.time) return false;
   const first = findFirstWrite(timeline);
-  return first !== undefined && file.instant < first.time;
+  if (!latest || !first) return never;
+  const isOlder: InstantTest = (instant) => instant <= latest.time && instant < first.time;
+  const isInQuestion = listings.some(({ objects }) =>
+    objects.some((object) => {
+      const instant = parseBaseFileName(splitDataPath(object.path).fileName)?.instant;
+      return instant !== undefined && isOlder(instant);
+    }),
+  );
+  return isInQuestion && (await wasArchived(context, signal)) ? isOlder : never;
 }
 
 /**

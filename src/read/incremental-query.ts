@@ -10,10 +10,11 @@ import {
 import { loadTableSchema } from "../file-group/table-schema.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
 import { ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
+import { wasArchived } from "../timeline/archived-timeline.ts";
 import { type Instant, isWriteAction } from "../timeline/instant.ts";
 import type { InstantTime } from "../timeline/instant-time.ts";
 import type { TableContext } from "../timeline/table-context.ts";
-import { expired, wasArchived } from "./read-history.ts";
+import { expired } from "./read-history.ts";
 import { bindQuery, partitionFilter, type QueryOptions, type ReadPlan } from "./read-plan.ts";
 import { planSnapshot, requireReadable } from "./snapshot-query.ts";
 
@@ -39,7 +40,8 @@ export async function planIncremental(
   requireReadable(context);
   const timeline = await loadActiveTimeline(context, signal);
   const ordered = orderCommits(context, timeline);
-  const end = findEnd(context, timeline, ordered, last);
+  const bound = await findOpenWrite(context, timeline, signal);
+  const end = findEnd(context, ordered, last, bound);
   const upTo = end ? cursorOf(context, end) : (after ?? "");
   const pinned = pinTimeline(context, timeline, upTo);
   if (after === undefined) {
@@ -50,19 +52,19 @@ export async function planIncremental(
   await requireRange(context, ordered, after, signal);
   const inRange = pinned.completedWrites().filter((write) => cursorOf(context, write) > after);
   const schema = await loadTableSchema(context, pinned, undefined, signal);
-  const bound = bindQuery(schema, options);
+  const query = bindQuery(schema, options);
   if (inRange.length === 0) {
-    return { ...bound, slices: [], instants: new Set(), upTo: upTo > after ? upTo : after };
+    return { ...query, slices: [], instants: new Set(), upTo: upTo > after ? upTo : after };
   }
   const touched = await loadTouchedGroups(context, inRange, signal);
-  const keepPartition = partitionFilter(context.config, schema, bound.predicate);
+  const keepPartition = partitionFilter(context.config, schema, query.predicate);
   const partitions = [...touched.partitions].filter(keepPartition);
   const view = await loadFileSystemView(context, pinned, { partitions, signal });
   requireTouchedSlices(after, touched, view, keepPartition);
   const slices = view.slices.filter((slice) =>
     touched.groups.has(fileGroupKey(slice.partitionPath, slice.fileId)),
   );
-  return { ...bound, slices, instants: new Set(inRange.map((instant) => instant.time)), upTo };
+  return { ...query, slices, instants: new Set(inRange.map((instant) => instant.time)), upTo };
 }
 
 /**
@@ -92,20 +94,37 @@ function orderCommits(context: TableContext, timeline: ActiveTimeline): Instant[
     .sort((a, b) => (cursorOf(context, a) < cursorOf(context, b) ? -1 : 1));
 }
 
+/** Instants from which on the listing of a timeline may come in pieces of different moments. */
+const ONE_LISTING = 100;
+
 /**
- * The last commit that may be handed out. Without completion times a pending write may still
- * complete below a newer commit and would be skipped, so the range ends before the oldest of them.
+ * The oldest write that may still complete below a commit of this timeline: without completion times
+ * it would be skipped. Pieces of a long listing are of different moments, so that a write may be in
+ * none of them; it had been requested by the end of the listing, and a second one shows it.
  */
-function findEnd(
+async function findOpenWrite(
   context: TableContext,
   timeline: ActiveTimeline,
+  signal: AbortSignal | undefined,
+): Promise<InstantTime | undefined> {
+  if (context.config.layout !== 1) return undefined;
+  const isLong = timeline.instants.length >= ONE_LISTING;
+  const later = isLong ? await loadActiveTimeline(context, signal) : timeline;
+  return later.instants.find(
+    ({ action, time }) => isWriteAction(action) && !timeline.findCompletedWrite(time),
+  )?.time;
+}
+
+/** The last commit that may be handed out: the range ends before the oldest open write. */
+function findEnd(
+  context: TableContext,
   ordered: readonly Instant[],
   upTo: InstantTime | undefined,
+  open: InstantTime | undefined,
 ): Instant | undefined {
-  const pending = context.config.layout === 1 ? timeline.pendingWrites()[0]?.time : undefined;
   return ordered.findLast((instant) => {
     const cursor = cursorOf(context, instant);
-    return (upTo === undefined || cursor <= upTo) && (pending === undefined || cursor < pending);
+    return (upTo === undefined || cursor <= upTo) && (open === undefined || cursor < open);
   });
 }
 

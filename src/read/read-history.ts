@@ -3,7 +3,7 @@
 import { HudiError } from "../errors.ts";
 import { fileGroupKey } from "../file-group/file-slice.ts";
 import type { FileSystemView } from "../file-group/file-system-view.ts";
-import { parseBaseFileName, splitDataPath, timelineFolder } from "../layout/table-paths.ts";
+import { parseBaseFileName, splitDataPath } from "../layout/table-paths.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
 import { type ActiveTimeline, instantPath, readInstant } from "../timeline/active-timeline.ts";
 import { decodeCleanMetadata, decodeCleanPlan } from "../timeline/clean-plan.ts";
@@ -18,22 +18,6 @@ export function expired(what: string, fact: string, instant: InstantTime): HudiE
     `cannot read ${what}: ${fact}, expected a later instant; start from a newer snapshot`,
     { instant },
   );
-}
-
-/** Whether instants have left the active timeline. One listing. */
-export async function wasArchived(context: TableContext, signal?: AbortSignal): Promise<boolean> {
-  const { storage, config } = context;
-  const [property, usual] =
-    config.layout === 1
-      ? ["hoodie.archivelog.folder", "archived"]
-      : ["hoodie.timeline.history.path", "history"];
-  const stated = config.properties.get(property) ?? usual;
-  const name = /^\w+$/.test(stated) ? stated : usual;
-  const { objects } = await storage.listFolder(`${timelineFolder(config.layout)}/${name}`, {
-    signal,
-  });
-  // Hadoop leaves checksum files beside others; they are none of the archive's own.
-  return objects.some((object) => !object.path.endsWith(".crc"));
 }
 
 /**

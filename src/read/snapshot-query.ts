@@ -3,9 +3,10 @@ import { HudiError } from "../errors.ts";
 import { loadFileSystemView } from "../file-group/file-system-view.ts";
 import { loadTableSchema } from "../file-group/table-schema.ts";
 import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
+import { wasArchived } from "../timeline/archived-timeline.ts";
 import type { InstantTime } from "../timeline/instant-time.ts";
 import type { TableContext } from "../timeline/table-context.ts";
-import { expired, requireSlices, wasArchived } from "./read-history.ts";
+import { expired, requireSlices } from "./read-history.ts";
 import { bindQuery, partitionFilter, type QueryOptions, type ReadPlan } from "./read-plan.ts";
 
 /** Options of a snapshot read. */

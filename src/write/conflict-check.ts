@@ -14,7 +14,7 @@ import { decodeCompactionPlan } from "../timeline/compaction-plan.ts";
 import type { Instant } from "../timeline/instant.ts";
 import { decodeRequestedReplace } from "../timeline/replace-plan.ts";
 import type { TableContext } from "../timeline/table-context.ts";
-import { WriteConflict } from "./transaction.ts";
+import { WriteConflict } from "./write-conflict.ts";
 
 /** What a write touched and which keys it believes to be nowhere. */
 export interface WriteFootprint {
@@ -64,7 +64,7 @@ function refuseOverlap(footprint: WriteFootprint, other: Instant, groups: Iterab
     const verb = other.state === "completed" ? "was written by" : "is to be rewritten by";
     throw new WriteConflict(
       `cannot complete commit ${footprint.instant}: file group ${fileId} of partition ${JSON.stringify(partitionPath)} ${verb} ${other.action} ${other.time}`,
-      footprint.instant,
+      { instant: footprint.instant },
     );
   }
 }
@@ -78,7 +78,7 @@ function refuseOtherColumns(
   if (!text || isSameSchema(parseAvroSchema(text), footprint.schema)) return;
   throw new WriteConflict(
     `cannot complete commit ${footprint.instant}: ${other.action} ${other.time} changed the columns of the table`,
-    footprint.instant,
+    { instant: footprint.instant },
   );
 }
 
@@ -144,7 +144,7 @@ async function checkAbsentKeys(
     if (!hit) continue;
     throw new WriteConflict(
       `cannot complete commit ${footprint.instant}: ${hit.entries.length} keys that no file held were written by ${instant.action} ${instant.time}`,
-      footprint.instant,
+      { instant: footprint.instant },
     );
   }
 }

@@ -1,6 +1,6 @@
 // Heartbeats: how a living writer keeps others from rolling it back, and how they see that it died.
 // Rules: spec/protocol/heartbeat.md, HB-1 to HB-5.
-import { HudiError, isHudiError } from "../errors.ts";
+import { isHudiError } from "../errors.ts";
 import { HEARTBEAT_FOLDER, heartbeatPath } from "../layout/table-paths.ts";
 import type { CancelTimer } from "../runtime/clock.ts";
 import { bestEffort, mapConcurrently } from "../runtime/concurrency.ts";
@@ -8,6 +8,7 @@ import { type ActiveTimeline, instantPath, readInstant } from "../timeline/activ
 import type { Instant } from "../timeline/instant.ts";
 import { decodeRequestedReplace } from "../timeline/replace-plan.ts";
 import type { TableContext } from "../timeline/table-context.ts";
+import { WriteConflict } from "./write-conflict.ts";
 
 /** Times of heartbeats, in ms. */
 export interface HeartbeatSettings {
@@ -66,8 +67,7 @@ export class Heartbeat {
   requireAlive(): void {
     const ageMs = this.#context.runtime.clock.now() - this.#lastMs;
     if (ageMs <= this.#settings.expireMs) return;
-    throw new HudiError(
-      "CONFLICT",
+    throw new WriteConflict(
       `cannot go on with commit ${this.instant}: its last heartbeat is ${ageMs} ms old and others may have rolled it back; retry`,
       { instant: this.instant },
     );

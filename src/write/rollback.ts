@@ -13,9 +13,13 @@ import {
   loadActiveTimeline,
   readInstant,
 } from "../timeline/active-timeline.ts";
-import type { Instant } from "../timeline/instant.ts";
+import { type Instant, isWriteAction } from "../timeline/instant.ts";
 import type { InstantTime } from "../timeline/instant-time.ts";
-import { decodeRollbackPlan, encodeRollbackPlan } from "../timeline/rollback-plan.ts";
+import {
+  decodeRollbackPlan,
+  encodeRollbackPlan,
+  type RollbackPlan,
+} from "../timeline/rollback-plan.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import { findExpiredWrites, type HeartbeatSettings } from "./heartbeat.ts";
 import {
@@ -52,7 +56,7 @@ export async function rollbackExpiredWrites(
     ownInstant,
     signal,
   );
-  const stalled = await findStalledRollbacks(context, timeline, settings, signal);
+  const stalled = await findStalledRollbacks(context, timeline, ownInstant, settings, signal);
   for (const rollback of stalled) await executeRollback(context, rollback, signal);
   const undone = stalled.map((rollback) => rollback.target.time);
   if (expired.length === 0) return undone;
@@ -215,30 +219,48 @@ export async function loadPendingRollbacks(
   context: TableContext,
   timeline: ActiveTimeline,
   signal?: AbortSignal,
-): Promise<RequestedRollback[]> {
-  const pending = timeline.pending().filter((instant) => instant.action === "rollback");
-  return loadRollbacks(context, timeline, pending, signal);
+): Promise<readonly RequestedRollback[]> {
+  return (await loadRollbacks(context, timeline, pendingRollbacks(timeline), signal)).rollbacks;
+}
+
+function pendingRollbacks(timeline: ActiveTimeline): Instant[] {
+  return timeline.pending().filter((instant) => instant.action === "rollback");
+}
+
+/** Rollbacks with what they undo, and those whose plan was not written to its end. */
+export interface LoadedRollbacks {
+  readonly rollbacks: readonly RequestedRollback[];
+  readonly torn: readonly TornRollback[];
+}
+
+/** A rollback of which nobody can tell what it undoes. */
+export interface TornRollback {
+  readonly instant: Instant;
+  readonly error: HudiError;
 }
 
 /** What rollbacks undo, in whatever state they are: their plans stay on the timeline. */
 export async function loadRollbacks(
   context: TableContext,
   timeline: ActiveTimeline,
-  rollbacks: readonly Instant[],
+  instants: readonly Instant[],
   signal?: AbortSignal,
-): Promise<RequestedRollback[]> {
+): Promise<LoadedRollbacks> {
+  const torn: TornRollback[] = [];
   const loaded = await mapConcurrently(
-    rollbacks,
+    instants,
     8,
     async (instant): Promise<RequestedRollback[]> => {
       const requested = { ...instant, state: "requested" } as const;
       const bytes = await findInstantContent(context, requested, signal);
       // One that is not there any more was withdrawn.
       if (!bytes) return [];
-      const { time, action } = decodeRollbackPlan(
-        bytes,
-        instantPath(context, requested),
-      ).instantToRollback;
+      const plan = parsePlan(bytes, instantPath(context, requested));
+      if (plan instanceof HudiError) {
+        torn.push({ instant, error: plan });
+        return [];
+      }
+      const { time, action } = plan.instantToRollback;
       const target = timeline.find(time) ?? {
         time,
         action: action as Instant["action"],
@@ -248,7 +270,16 @@ export async function loadRollbacks(
     },
     signal,
   );
-  return loaded.flat();
+  return { rollbacks: loaded.flat(), torn };
+}
+
+function parsePlan(bytes: Uint8Array, path: string): RollbackPlan | HudiError {
+  try {
+    return decodeRollbackPlan(bytes, path);
+  } catch (error) {
+    if (isHudiError(error, "CORRUPT")) return error;
+    throw error;
+  }
 }
 
 async function findInstantContent(
@@ -268,14 +299,36 @@ async function findInstantContent(
 async function findStalledRollbacks(
   context: TableContext,
   timeline: ActiveTimeline,
+  ownInstant: string | undefined,
   settings: RollbackSettings,
   signal: AbortSignal | undefined,
 ): Promise<RequestedRollback[]> {
-  const rollbacks = await loadPendingRollbacks(context, timeline, signal);
-  const nowMs = context.runtime.clock.now();
+  const { rollbacks, torn } = await loadRollbacks(
+    context,
+    timeline,
+    pendingRollbacks(timeline),
+    signal,
+  );
+  const nowMs = storageTime(context, timeline, ownInstant);
+  const isOld = (instant: Instant): boolean =>
+    nowMs - timeline.modifiedMs(instant) > settings.heartbeat.expireMs;
+  for (const { instant, error } of torn) {
+    // As Hudi does: a request that was not written to its end is dropped, and its target found again.
+    if (instant.state !== "requested" || !isOld(instant)) throw error;
+    await deletePendingInstant(context, instant, signal);
+  }
   return rollbacks.filter(({ time, state, target }) => {
     if (state === "inflight" && target.state === "completed") return true;
-    const instant: Instant = { time, action: "rollback", state };
-    return nowMs - timeline.modifiedMs(instant) > settings.heartbeat.expireMs;
+    return isOld({ time, action: "rollback", state });
   });
+}
+
+/** The time of the storage's clock, which is what dates files: that of the request just made. */
+function storageTime(
+  context: TableContext,
+  timeline: ActiveTimeline,
+  ownInstant: string | undefined,
+): number {
+  const own = timeline.instants.find((i) => i.time === ownInstant && isWriteAction(i.action));
+  return own ? timeline.modifiedMs(own) : context.runtime.clock.now();
 }

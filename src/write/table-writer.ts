@@ -23,9 +23,6 @@ export interface WriteOptions {
   readonly checkpoint?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Rows that look for no place of their own are written in pieces of this size. */
-const INSERT_BATCH_BYTES = 256 * 1024 * 1024;
-
 /** Refuses to write where this library cannot keep the table whole. Throws `UNSUPPORTED`. */
 export function requireWritable(environment: WriteEnvironment): void {
   const { config, storage } = environment.context;
@@ -113,7 +110,7 @@ export async function writeRows(
   const batches = readRowSource(rows, {
     schema,
     signal,
-    ...(isUpsert ? {} : { batchBytes: INSERT_BATCH_BYTES }),
+    ...(isUpsert ? {} : { batchBytes: environment.settings.insertBatchBytes }),
   });
   let firstRow = 0;
   const key = async (batch: ColumnBatch): Promise<IncomingRecords> => {
@@ -123,19 +120,25 @@ export async function writeRows(
     const name = (row: number): string => describeRow(offset + row);
     return keyRecords({ config, batch, fold: isUpsert, describeRow: name }, signal);
   };
-  const first = (await batches.next()).value as ColumnBatch;
   async function* rest(): AsyncGenerator<IncomingRecords> {
     for await (const batch of batches) yield await key(batch);
   }
-  return executeWrite(environment, {
-    operation,
-    schema,
-    known,
-    records: await key(first),
-    rest: isUpsert ? undefined : rest(),
-    extraMetadata: checkpointEntries(options),
-    signal,
-  });
+  const extraMetadata = checkpointEntries(options);
+  try {
+    const first = (await batches.next()).value as ColumnBatch;
+    return await executeWrite(environment, {
+      operation,
+      schema,
+      known,
+      records: await key(first),
+      rest: isUpsert ? undefined : rest(),
+      extraMetadata,
+      signal,
+    });
+  } finally {
+    // Closes the source of a write that failed before it had read all of it.
+    await batches.return(undefined);
+  }
 }
 
 /** Deletes rows by key, whatever their ordering value. */

@@ -1,8 +1,7 @@
 // One write on the timeline: begin, start, complete, or give up. The only way to a completed commit.
 // Rules: spec/protocol/commit.md, TX-1 to TX-15.
 import { HudiError, isHudiError } from "../errors.ts";
-import { parseTableConfig } from "../layout/table-config.ts";
-import { heartbeatPath, PROPERTIES_PATH } from "../layout/table-paths.ts";
+import { heartbeatPath } from "../layout/table-paths.ts";
 import { bestEffort } from "../runtime/concurrency.ts";
 import { createUuid } from "../runtime/random.ts";
 import { isOutcomeUnknown } from "../storage/storage.ts";
@@ -15,19 +14,16 @@ import {
 } from "../timeline/active-timeline.ts";
 import type { Action, Instant } from "../timeline/instant.ts";
 import type { TableContext } from "../timeline/table-context.ts";
+import { loadTableConfig } from "../timeline/table-properties.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { loadMarkers } from "./marker-files.ts";
 import { loadRollbacks, rollbackExpiredWrites } from "./rollback.ts";
+import { WriteConflict } from "./write-conflict.ts";
 import { acquireLease, type Lease, underLease } from "./write-lock.ts";
 import type { WriteSettings } from "./write-settings.ts";
 
-/** Another writer completed over what this write touched; the write may be done again. */
-export class WriteConflict extends HudiError {
-  override readonly name: string = "WriteConflict";
-  constructor(message: string, instant: string) {
-    super("CONFLICT", message, { instant });
-  }
-}
+/** How often a write asks for an instant before it gives up. */
+const MAX_ROUNDS = 100;
 
 /** What is done under the lease before the completed instant is created. */
 export interface CompletionStep {
@@ -73,7 +69,7 @@ export class WriteTransaction {
     signal?: AbortSignal,
   ): Promise<WriteTransaction> {
     let seen = known;
-    for (;;) {
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const time = issueInstant(context, seen);
       const instant: Instant = { time, action, state: "requested" };
       // The heartbeat precedes the request: a requested instant never stands without one.
@@ -103,12 +99,20 @@ export class WriteTransaction {
         await removeRequest(context, instant, heartbeat);
       } catch (error) {
         heartbeat.stop();
-        if (isRequested && !isOutcomeUnknown(error)) {
-          await bestEffort(() => removeRequest(context, instant, heartbeat));
+        if (!isOutcomeUnknown(error)) {
+          await bestEffort(() =>
+            isRequested
+              ? removeRequest(context, instant, heartbeat)
+              : context.storage.delete([heartbeatPath(time)]),
+          );
         }
         throw error;
       }
     }
+    throw new HudiError(
+      "UNAVAILABLE",
+      `cannot begin a commit in table ${context.storage.location}: other writers were first ${MAX_ROUNDS} times; retry later`,
+    );
   }
 
   /** Throws `CONFLICT` when others may have taken this writer for dead; before any data is written. */
@@ -166,14 +170,16 @@ export class WriteTransaction {
     const since = now.instants.filter(
       ({ action, time: own }) => action === "rollback" && !this.#hasSeenCompleted(own),
     );
-    const rollbacks = await loadRollbacks(this.#context, now, since, signal);
+    const { rollbacks, torn } = await loadRollbacks(this.#context, now, since, signal);
+    // One that was not written to its end may name this write.
+    if (torn[0]) throw torn[0].error;
     for (const { time: by, state, target } of rollbacks) {
       if (target.time === time) throw this.#lost("a rollback names it");
       const isGoing = target.state !== "completed" || state === "inflight";
       if (!isGoing || !this.timeline.findCompletedWrite(target.time)) continue;
       throw new WriteConflict(
         `cannot complete commit ${time}: rollback ${by} undoes ${target.time}, which it is based on`,
-        time,
+        { instant: time },
       );
     }
   }
@@ -206,12 +212,13 @@ export class WriteTransaction {
   }
 
   /**
-   * Gives the write up after an error. When every call of it is known to have ended, its files are
-   * removed; otherwise nothing is touched and the write is rolled back once its heartbeat expires.
+   * Gives the write up. When every call of it is known to have ended, its files are removed; after an
+   * error that leaves this open nothing is touched, and the write is rolled back once its heartbeat
+   * expires. `error` is undefined where no call failed.
    */
   async giveUp(error: unknown, removeData: () => Promise<void>): Promise<void> {
     this.#heartbeat.stop();
-    if (isInDoubt(error)) return;
+    if (error !== undefined && isInDoubt(error)) return;
     await bestEffort(async () => {
       const now = await loadActiveTimeline(this.#context);
       if (now.find(this.instant.time)?.state === "completed") return;
@@ -224,8 +231,7 @@ export class WriteTransaction {
 
   async #requireSameTable(signal: AbortSignal | undefined): Promise<void> {
     const { storage, config } = this.#context;
-    const { bytes } = await storage.read(PROPERTIES_PATH, { signal });
-    const now = parseTableConfig(Buffer.from(bytes).toString("latin1"), storage.location);
+    const now = await loadTableConfig(storage, signal);
     if (now.version !== config.version) {
       throw new HudiError(
         "UNSUPPORTED",
@@ -246,7 +252,7 @@ export class WriteTransaction {
     const { time } = this.instant;
     return new WriteConflict(
       `cannot complete commit ${time}: ${fact}; another writer took this one for dead`,
-      time,
+      { instant: time },
     );
   }
 }

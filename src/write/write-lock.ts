@@ -1,13 +1,15 @@
 // The lease that excludes other writers of a table while one commits. On stores with conditional
 // writes it is the lock object of Hudi 1.x; elsewhere numbered files that are created exclusively.
 // Rules: spec/protocol/lock.md, LK-1 to LK-9.
-import { HudiError, isHudiError } from "../errors.ts";
-import { LEASE_PATH, LOCKS_FOLDER } from "../layout/table-paths.ts";
+import { HudiError } from "../errors.ts";
+import { LEASE_PATH } from "../layout/table-paths.ts";
+import type { CancelTimer } from "../runtime/clock.ts";
 import { bestEffort } from "../runtime/concurrency.ts";
 import { createFraction, createUuid } from "../runtime/random.ts";
-import { isOutcomeUnknown } from "../storage/storage.ts";
 import type { CreateInstantOptions } from "../timeline/active-timeline.ts";
 import type { TableContext } from "../timeline/table-context.ts";
+import { type LeaseState, type LeaseStore, openLeaseStore } from "./lease-store.ts";
+import { WriteConflict } from "./write-conflict.ts";
 
 /** Times of the lease, in ms. */
 export interface LeaseSettings {
@@ -48,33 +50,10 @@ export interface Lease {
   release(): Promise<void>;
 }
 
-interface LeaseState {
-  readonly expired: boolean;
-  /** The end, in ms of the holder's clock. */
-  readonly validUntil: number;
-  readonly owner: string;
-  /** For how long it is valid from when it was written; other engines do not say it. */
-  readonly leaseMs?: number | undefined;
-}
-
 /** A lease as it was found, and since when it has been seen unchanged. */
 interface WatchedLease {
   readonly text: string;
   readonly sinceMs: number;
-}
-
-/** How a lease is kept in one kind of storage. */
-interface LeaseStore {
-  /** The newest lease and what is needed to follow it, or undefined if there never was one. */
-  load(): Promise<{ readonly state: LeaseState; readonly version: string } | undefined>;
-  /** Follows `version` with a new state. Undefined: somebody else was first. */
-  follow(
-    version: string | undefined,
-    state: LeaseState,
-    writeId: string,
-  ): Promise<string | undefined>;
-  /** Changes the state of a lease that is held. Undefined: it is not held any more. */
-  update(version: string, state: LeaseState, writeId: string): Promise<string | undefined>;
 }
 
 /** Waits for the lease of the table. Throws `UNAVAILABLE` naming the holder after `waitMs`. */
@@ -86,7 +65,7 @@ export async function acquireLease(
   const { storage, runtime } = context;
   await storage.probeConditionalWrites({ signal });
   const { clock, random } = runtime;
-  const store = storage.leaseKind === "conditional" ? objectLease(context) : numberedLease(context);
+  const store = openLeaseStore(context);
   const owner = createUuid(random);
   const giveUpAt = clock.now() + settings.waitMs;
   let pauseMs = 20;
@@ -160,8 +139,10 @@ class HeldLease implements Lease {
   readonly #context: TableContext;
   readonly #store: LeaseStore;
   readonly #settings: LeaseSettings;
+  readonly #stopRenewing: CancelTimer;
   #state: LeaseState;
   #version: string | undefined;
+  #renewal: Promise<void> = Promise.resolve();
 
   constructor(
     context: TableContext,
@@ -176,6 +157,10 @@ class HeldLease implements Lease {
     this.requestLimitMs = settings.requestLimitMs;
     this.#state = state;
     this.#version = version;
+    // What is looked at under the lease may take longer than it lasts.
+    this.#stopRenewing = context.runtime.clock.every(settings.leaseMs / 4, () => {
+      void bestEffort(() => this.requireHeld());
+    });
   }
 
   hasRunOut(): boolean {
@@ -183,10 +168,18 @@ class HeldLease implements Lease {
   }
 
   leaveToExpire(): void {
+    this.#stopRenewing();
     this.#version = undefined;
   }
 
-  async requireHeld(): Promise<void> {
+  requireHeld(): Promise<void> {
+    // One at a time: a second renewal would find the lease changed by the first.
+    const next = this.#renewal.then(() => this.#requireHeld());
+    this.#renewal = next.catch(() => {});
+    return next;
+  }
+
+  async #requireHeld(): Promise<void> {
     const { clock, random } = this.#context.runtime;
     const { requestLimitMs, leaseMs } = this.#settings;
     const leftMs = this.#state.validUntil - clock.now();
@@ -199,11 +192,13 @@ class HeldLease implements Lease {
       this.#version = undefined;
       throw lost(this.#state);
     }
-    this.#version = version;
     this.#state = renewed;
+    if (this.#version !== undefined) this.#version = version;
   }
 
   async release(): Promise<void> {
+    this.#stopRenewing();
+    await this.#renewal;
     const version = this.#version;
     this.#version = undefined;
     if (version === undefined) return;
@@ -214,146 +209,9 @@ class HeldLease implements Lease {
   }
 }
 
-function lost(state: LeaseState): HudiError {
-  return new HudiError(
-    "CONFLICT",
+function lost(state: LeaseState): WriteConflict {
+  return new WriteConflict(
     `cannot go on with the commit: lease ${state.owner} ran out before the step was done; retry`,
     { path: LEASE_PATH },
   );
-}
-
-function encodeState(state: LeaseState): Uint8Array {
-  return Buffer.from(JSON.stringify(state));
-}
-
-function decodeState(bytes: Uint8Array, path: string): LeaseState {
-  let json: unknown;
-  try {
-    json = JSON.parse(Buffer.from(bytes).toString("utf8"));
-  } catch {
-    json = undefined;
-  }
-  const { expired, validUntil, owner, leaseMs } = (json ?? {}) as Record<string, unknown>;
-  if (typeof expired === "boolean" && typeof validUntil === "number" && typeof owner === "string") {
-    return { expired, validUntil, owner, ...(typeof leaseMs === "number" && { leaseMs }) };
-  }
-  throw new HudiError(
-    "CORRUPT",
-    `cannot read lock object ${path}: expected expired, validUntil and owner; remove it while no writer runs`,
-    { path },
-  );
-}
-
-/** The lock object: created if absent, replaced while unchanged, released by `expired`. */
-function objectLease(context: TableContext): LeaseStore {
-  const { storage } = context;
-  const replace = async (
-    version: string,
-    state: LeaseState,
-    writeId: string,
-  ): Promise<string | undefined> => {
-    try {
-      const result = await storage.replaceIfUnchanged(LEASE_PATH, encodeState(state), version, {
-        writeId,
-      });
-      return result === "changed" ? undefined : result.tag;
-    } catch (error) {
-      return findOwnTag(error, writeId);
-    }
-  };
-  const findOwnTag = async (error: unknown, writeId: string): Promise<string | undefined> => {
-    if (!isOutcomeUnknown(error)) throw error;
-    // The content is read with its tag, so that the tag surely belongs to this state.
-    if ((await storage.loadWriteId(LEASE_PATH)) !== writeId) return undefined;
-    return (await storage.read(LEASE_PATH)).tag;
-  };
-  return {
-    async load() {
-      try {
-        const { bytes, tag } = await storage.read(LEASE_PATH);
-        return { state: decodeState(bytes, LEASE_PATH), version: tag };
-      } catch (error) {
-        if (isHudiError(error, "NOT_FOUND")) return undefined;
-        throw error;
-      }
-    },
-    async follow(version, state, writeId) {
-      if (version !== undefined) return replace(version, state, writeId);
-      try {
-        const outcome = await storage.createIfAbsent(LEASE_PATH, encodeState(state), { writeId });
-        if (outcome === "exists") return undefined;
-        const { bytes, tag } = await storage.read(LEASE_PATH);
-        return decodeState(bytes, LEASE_PATH).owner === state.owner ? tag : undefined;
-      } catch (error) {
-        return findOwnTag(error, writeId);
-      }
-    },
-    update: replace,
-  };
-}
-
-/**
- * Numbered files: the highest number is the lease. Whoever finds it free creates the next number
- * exclusively and makes sure that it is the highest. The highest is never deleted.
- */
-function numberedLease(context: TableContext): LeaseStore {
-  const { storage } = context;
-  const pathOf = (number: number): string =>
-    `${LOCKS_FOLDER}/table_lock.${String(number).padStart(12, "0")}.json`;
-  const numbers = async (): Promise<number[]> => {
-    const { objects } = await storage.listFolder(LOCKS_FOLDER);
-    return objects
-      .map((object) => /\/table_lock\.(\d{12})\.json$/.exec(object.path)?.[1])
-      .filter((text) => text !== undefined)
-      .map(Number)
-      .sort((a, b) => a - b);
-  };
-  /** After an unknown outcome: the content holds a random owner, so it says whether it arrived. */
-  const requireWritten = async (number: number, content: Uint8Array, error: unknown) => {
-    if (!isOutcomeUnknown(error)) throw error;
-    const { bytes } = await storage.read(pathOf(number));
-    if (Buffer.compare(bytes, content) !== 0) throw error;
-  };
-  return {
-    async load() {
-      for (;;) {
-        const highest = (await numbers()).at(-1);
-        if (highest === undefined) return undefined;
-        try {
-          const { bytes } = await storage.read(pathOf(highest));
-          return { state: decodeState(bytes, pathOf(highest)), version: String(highest) };
-        } catch (error) {
-          // Somebody followed this number and removed it after the listing.
-          if (!isHudiError(error, "NOT_FOUND")) throw error;
-        }
-      }
-    },
-    async follow(version, state, writeId) {
-      const next = version === undefined ? 1 : Number(version) + 1;
-      const content = encodeState(state);
-      try {
-        const outcome = await storage.createIfAbsent(pathOf(next), content, { writeId });
-        if (outcome === "exists") return undefined;
-      } catch (error) {
-        await requireWritten(next, content, error);
-      }
-      const all = await numbers();
-      if (all.at(-1) !== next) {
-        await bestEffort(() => storage.delete([pathOf(next)]));
-        return undefined;
-      }
-      await bestEffort(() => storage.delete(all.filter((number) => number < next).map(pathOf)));
-      return String(next);
-    },
-    async update(version, state, writeId) {
-      if ((await numbers()).at(-1) !== Number(version)) return undefined;
-      const content = encodeState(state);
-      try {
-        await storage.put(pathOf(Number(version)), content, { writeId });
-      } catch (error) {
-        await requireWritten(Number(version), content, error);
-      }
-      return (await numbers()).at(-1) === Number(version) ? version : undefined;
-    },
-  };
 }

@@ -11,13 +11,7 @@ import { formatAvroSchema, isSameSchema } from "../format/avro-schema.ts";
 import { takeNumbers } from "../format/column-gather.ts";
 import type { TableSchema } from "../format/schema.ts";
 import { tagLocations } from "../indexing/tag-locations.ts";
-import {
-  formatPartitionMetafile,
-  markerPath,
-  partitionMetafilePath,
-  splitDataPath,
-} from "../layout/table-paths.ts";
-import { mapConcurrently } from "../runtime/concurrency.ts";
+import { markerPath, splitDataPath } from "../layout/table-paths.ts";
 import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
 import {
   formatCommitMetadata,
@@ -37,7 +31,9 @@ import {
 } from "./copy-on-write.ts";
 import type { IncomingRecords } from "./incoming-records.ts";
 import { removeWrittenFiles } from "./marker-files.ts";
-import { WriteConflict, WriteTransaction } from "./transaction.ts";
+import { createPartitionMetafiles } from "./partition-metafiles.ts";
+import { WriteTransaction } from "./transaction.ts";
+import { WriteConflict } from "./write-conflict.ts";
 import type { WriteSettings } from "./write-settings.ts";
 
 /** Hudi's name of what a write does. */
@@ -105,18 +101,25 @@ async function attemptWrite(
   const transaction = await WriteTransaction.begin(context, "commit", settings, known, signal);
   const written: WrittenFile[] = [];
   const partitions = new Set<string>();
+  const source = request.rest?.[Symbol.asyncIterator]();
   let hasReadOn = false;
+  let isReading = false;
   try {
     await requireSameSchema(context, request, transaction);
     const view = await loadView(environment, request, transaction);
     const plan = await tagAndPlan(environment, request, transaction, view);
     await transaction.start(formatWorkloadProfile(profileOf(request, plan)), signal);
     for (const { partitionPath } of plan.work) partitions.add(partitionPath);
-    await writePartitionMetafiles(context, transaction, view, plan, signal);
+    await createPartitionMetafiles(context, transaction.instant.time, view, plan, signal);
     const first = await writeFiles(environment, request, transaction, plan, attempt);
     written.push(...first);
-    for await (const records of request.rest ?? []) {
+    while (source) {
+      isReading = true;
+      const next = await source.next();
+      isReading = false;
+      if (next.done) break;
       hasReadOn = true;
+      const records = next.value;
       const more = { ...request, records };
       for (const path of records.partitions.paths) partitions.add(path);
       written.push(...(await writeMore(environment, more, transaction, view, attempt)));
@@ -125,7 +128,9 @@ async function attemptWrite(
     rememberTableSchema(context, transaction.instant.time, request.schema);
   } catch (error) {
     const { time } = transaction.instant;
-    await transaction.giveUp(error, () => removeWrittenFiles(context, time, partitions));
+    // A source that fails says nothing of the storage: every call of the write has ended.
+    const failure = isReading ? undefined : error;
+    await transaction.giveUp(failure, () => removeWrittenFiles(context, time, partitions));
     // Rows that were read on cannot be had again, so the caller has to start over.
     if (error instanceof WriteConflict && hasReadOn) {
       throw new HudiError("CONFLICT", error.message, { instant: error.instant, cause: error });
@@ -154,7 +159,7 @@ async function writeMore(
   const { context, settings } = environment;
   const { records, signal } = request;
   const plan = await planWork(context, settings, records, [], [], () => false, signal);
-  await writePartitionMetafiles(context, transaction, view, plan, signal);
+  await createPartitionMetafiles(context, transaction.instant.time, view, plan, signal);
   return writeFiles(environment, request, transaction, plan, attempt);
 }
 
@@ -244,30 +249,6 @@ interface WorkloadProfileGroup {
   readonly prevCommit: string;
   readonly numUpdateWrites: number;
   readonly numInserts: number;
-}
-
-/** A partition is found by other engines through its metafile, which is written once. */
-async function writePartitionMetafiles(
-  context: TableContext,
-  transaction: WriteTransaction,
-  view: FileSystemView,
-  plan: WorkPlan,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const { time } = transaction.instant;
-  const missing = new Set(plan.work.map((item) => item.partitionPath));
-  for (const known of view.knownPartitions) missing.delete(known);
-  await mapConcurrently(
-    missing,
-    16,
-    (partitionPath) =>
-      context.storage.createIfAbsent(
-        partitionMetafilePath(partitionPath),
-        Buffer.from(formatPartitionMetafile(time, partitionPath)),
-        { signal },
-      ),
-    signal,
-  );
 }
 
 async function writeFiles(

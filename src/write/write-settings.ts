@@ -10,6 +10,8 @@ export interface WriteSettings {
   readonly maxFileBytes: number;
   /** Inserts fill file groups smaller than this first, in bytes; 0 switches that off. */
   readonly smallFileBytes: number;
+  /** Inserts and bulk inserts are written in pieces of this size in memory, in bytes. */
+  readonly insertBatchBytes: number;
   readonly bloom: {
     readonly entries: number;
     readonly falsePositiveRate: number;
@@ -27,6 +29,7 @@ export const DEFAULT_WRITE_SETTINGS: WriteSettings = {
   codec: "snappy",
   maxFileBytes: 120 * MIB,
   smallFileBytes: 100 * MIB,
+  insertBatchBytes: 256 * MIB,
   bloom: { entries: 60_000, falsePositiveRate: 1e-9, maxEntries: 100_000 },
   conflictRetries: 10,
   lease: DEFAULT_LEASE,

@@ -62,6 +62,8 @@ async function visible(
   return slices.map(({ baseFile }) => baseFile.path).sort();
 }
 
+const ARCHIVE = { ".hoodie/archived/.commits_.archive.1_1-0-1": "" } as const;
+
 describe("visible files (FSV-2)", () => {
   test("are the newest of completed writes, one for each group", async () => {
     expect(
@@ -98,9 +100,17 @@ describe("visible files (FSV-2)", () => {
     ]);
   });
 
+  test("where nothing was archived, older files than the first write are nobody's", async () => {
+    for (const archive of [{}, { ".hoodie/archived/.commits_.archive.1_1-0-1.crc": "" as const }]) {
+      const files = { [file("a", 3)]: "", [file("a", 6)]: "", [file("b", 3)]: "" } as const;
+      expect(await visible({ ...archive, ...commits(5, 6), ...files })).toEqual([file("a", 6)]);
+    }
+  });
+
   test("older files than the first write are of archived ones", async () => {
     expect(
       await visible({
+        ...ARCHIVE,
         ...commits(5, 6),
         [file("a", 3)]: "",
         [file("b", 6)]: "",
@@ -112,6 +122,7 @@ describe("visible files (FSV-2)", () => {
   test("an old rollback or clean that archival left behind hides nothing", async () => {
     expect(
       await visible({
+        ...ARCHIVE,
         [`.hoodie/${at(1)}.rollback`]: "",
         [`.hoodie/${at(2)}.clean`]: "",
         ...commits(5),
@@ -123,6 +134,7 @@ describe("visible files (FSV-2)", () => {
   test("nor does a commit that a savepoint held back when later ones were archived", async () => {
     expect(
       await visible({
+        ...ARCHIVE,
         ...commits(1, 8),
         [`.hoodie/${at(1)}.savepoint`]: "",
         [file("a", 1)]: "",

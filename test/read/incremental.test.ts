@@ -238,6 +238,39 @@ describe("a pending write (IN-3)", () => {
     expect(after).toBe(fast);
   });
 
+  test("that a listing in pieces did not show is not skipped", async () => {
+    const first = await upsert(row("a", 1));
+    // As many instants as make a listing long.
+    for (let n = 1; n <= 100; n += 1) pend(String(BigInt(first) + BigInt(n)), "savepoint");
+    made.clock.advance(1_000);
+    const slow = String(BigInt(first) + 900n);
+    const fast = await upsert(row("b", 2));
+    let listings = 0;
+    const { storage } = made.counted;
+    const reader = await HudiTable.open<Row>("memory:", {
+      ...made.options,
+      storage: new Proxy(storage, {
+        get: (target, name) => {
+          if (name !== "listFolder") return Reflect.get(target, name, target);
+          return async (path: string) => {
+            const listed = await target.listFolder(path);
+            if (path === ".hoodie") {
+              listings += 1;
+              // It was requested while the listing was under way, before what it shows completed.
+              if (listings === 1) pend(slow);
+            }
+            return listed;
+          };
+        },
+      }),
+    });
+    const scan = reader.incremental({ after: first });
+    expect(await scan.toArray()).toEqual([]);
+    expect(await scan.upTo).toBe(first);
+    made.store.delete([`.hoodie/${slow}.commit.requested`]);
+    expect(await reader.incremental({ after: first }).upTo).toBe(fast);
+  });
+
   test("of a clean, a savepoint or an index ends nothing", async () => {
     const first = await upsert(row("a", 1));
     made.clock.advance(10);

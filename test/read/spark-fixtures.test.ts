@@ -1,7 +1,7 @@
 // Tables that Spark wrote, read by us with Node alone: every fixture gives the rows that Spark itself
 // exported, and where the version allows it the next write goes on from there.
 
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -217,6 +217,8 @@ test("rows whose commit was archived stay visible", async () => {
   for (const file of await readdir(timeline)) {
     if (file.startsWith(first?.requested ?? "-")) await rm(join(timeline, file));
   }
+  await mkdir(join(timeline, "archived"), { recursive: true });
+  await writeFile(join(timeline, "archived", ".commits_.archive.1_1-0-1"), "");
   await using table = await HudiTable.open(path);
   expect((await table.timeline()).map(({ time }) => time)).toEqual([second?.requested]);
   expect(canonicalRows(await readData(table))).toEqual(canonicalRows(dataRows(expected.rows)));

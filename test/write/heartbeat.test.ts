@@ -6,6 +6,7 @@ import { SimulatedClock } from "../../src/runtime/clock.ts";
 import { loadActiveTimeline } from "../../src/timeline/active-timeline.ts";
 import { encodeRequestedReplace } from "../../src/timeline/replace-plan.ts";
 import { DEFAULT_HEARTBEAT, findExpiredWrites, Heartbeat } from "../../src/write/heartbeat.ts";
+import { WriteConflict } from "../../src/write/write-conflict.ts";
 import { START_MS } from "../support/memory-table.ts";
 import { type Shared, share, text } from "./write-context.ts";
 
@@ -44,6 +45,8 @@ describe("a heartbeat", () => {
     heartbeat.requireAlive();
     shared.clock.advance(2_000);
     expect(() => heartbeat.requireAlive()).toThrow(/its last heartbeat is 121000 ms old/);
+    // Nothing was completed, so that the write may be done again.
+    expect(() => heartbeat.requireAlive()).toThrow(WriteConflict);
     isDown = false;
     shared.clock.advance(60_000);
     await turn();

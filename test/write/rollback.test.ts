@@ -252,6 +252,36 @@ async function leaveRollback(
   return time;
 }
 
+describe("a requested rollback without a whole plan (RB-5)", () => {
+  it.each(["", "Obj"])(
+    "that holds %j stops writers while it is young, and is dropped when it is old",
+    async (content) => {
+      const shared = await share();
+      const instant = await write(shared);
+      const time = String(BigInt(instant) + 1n);
+      const path = `.hoodie/${time}.rollback.requested`;
+      shared.store.put(path, text(content), undefined);
+      const before = [...shared.store.paths()];
+      const error = await thrownBy(write(shared));
+      expect(error).toMatchObject({ code: "CORRUPT", path });
+      expect([...shared.store.paths()]).toEqual(before);
+      shared.clock.advance(121_000);
+      await write(shared);
+      expect(shared.store.find(path)).toBeUndefined();
+    },
+  );
+
+  it("is not dropped once it has begun", async () => {
+    const shared = await share();
+    const instant = await write(shared);
+    const time = String(BigInt(instant) + 1n);
+    shared.store.put(`.hoodie/${time}.rollback.requested`, text(""), undefined);
+    shared.store.put(`.hoodie/${time}.rollback.inflight`, text(""), undefined);
+    shared.clock.advance(600_000);
+    expect(await thrownBy(write(shared))).toMatchObject({ code: "CORRUPT" });
+  });
+});
+
 describe("a rollback that is left on the timeline with a completed target", () => {
   it("is finished before the next write where it had begun (RB-8)", async () => {
     const shared = await share();

@@ -11,7 +11,8 @@ import {
 import { formatCommitMetadata } from "../../src/timeline/commit-metadata.ts";
 import type { TableContext } from "../../src/timeline/table-context.ts";
 import { rollbackInstant } from "../../src/write/rollback.ts";
-import { WriteConflict, WriteTransaction } from "../../src/write/transaction.ts";
+import { WriteTransaction } from "../../src/write/transaction.ts";
+import { WriteConflict } from "../../src/write/write-conflict.ts";
 import { SETTINGS, type Shared, share, text, thrownBy } from "./write-context.ts";
 
 const METADATA = formatCommitMetadata({
@@ -283,7 +284,7 @@ describe("the completion of a write", () => {
 describe("giving a write up", () => {
   it("removes what it left after a definite error, and nothing after a doubt (TX-13)", async () => {
     for (const [error, left] of [
-      [new WriteConflict("lost", "1"), 0],
+      [new WriteConflict("lost", { instant: "1" }), 0],
       [new Error("who knows"), 2],
     ] as const) {
       const shared = await share();
@@ -309,7 +310,7 @@ describe("giving a write up", () => {
     const completed = { ...transaction.instant, state: "completed" } as const;
     await createInstantFile(context, completed, METADATA, { writeId: "own" });
     let removals = 0;
-    await transaction.giveUp(new WriteConflict("lost", "1"), async () => {
+    await transaction.giveUp(new WriteConflict("lost", { instant: "1" }), async () => {
       removals += 1;
     });
     expect(removals).toBe(0);
@@ -320,7 +321,9 @@ describe("giving a write up", () => {
     const shared = await share();
     const transaction = await begin(shared.process());
     await transaction.start(text("{}"));
-    await transaction.giveUp(new WriteConflict("lost", "1"), () => Promise.reject(new Error("no")));
+    await transaction.giveUp(new WriteConflict("lost", { instant: "1" }), () =>
+      Promise.reject(new Error("no")),
+    );
     expect(timelineNames(shared)).toHaveLength(2);
   });
 });

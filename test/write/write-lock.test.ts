@@ -3,12 +3,14 @@ import { type HudiError, isHudiError } from "../../src/errors.ts";
 import { LEASE_PATH } from "../../src/layout/table-paths.ts";
 import { SimulatedClock } from "../../src/runtime/clock.ts";
 import type { Storage } from "../../src/storage/storage.ts";
+import { WriteConflict } from "../../src/write/write-conflict.ts";
 import { acquireLease, DEFAULT_LEASE, type LeaseSettings } from "../../src/write/write-lock.ts";
 import { START_MS } from "../support/memory-table.ts";
 import { type Shared, share, text, thrownBy } from "./write-context.ts";
 
 const LEASE: LeaseSettings = DEFAULT_LEASE;
 const IMPATIENT: LeaseSettings = { ...LEASE, waitMs: 5_000 };
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe.each<Storage["leaseKind"]>(["conditional", "numbered"])("the lease, %s", (leaseKind) => {
   const lockPaths = ({ store }: Shared): string[] =>
@@ -41,7 +43,7 @@ describe.each<Storage["leaseKind"]>(["conditional", "numbered"])("the lease, %s"
 
   it("of a dead process is followed when it was seen unchanged for as long as it is valid (LK-2)", async () => {
     const shared = await share();
-    await acquireLease(shared.process({ leaseKind }), LEASE);
+    (await acquireLease(shared.process({ leaseKind }), LEASE)).leaveToExpire();
     shared.clock.advance(100_000);
     const begunMs = shared.clock.now();
     const lease = await acquireLease(shared.process({ leaseKind }), LEASE);
@@ -117,11 +119,35 @@ describe.each<Storage["leaseKind"]>(["conditional", "numbered"])("the lease, %s"
     expect(lease.hasRunOut()).toBe(true);
   });
 
+  it("is renewed for as long as its holder works, and no longer (LK-7)", async () => {
+    const shared = await share();
+    const lease = await acquireLease(shared.process({ leaseKind }), LEASE);
+    for (let minute = 0; minute < 10; minute += 1) {
+      shared.clock.advance(30_000);
+      await turn();
+      shared.clock.advance(30_000);
+      await turn();
+    }
+    await lease.requireHeld();
+    expect(stateIn(shared).validUntil).toBeGreaterThan(START_MS + 600_000);
+    await lease.release();
+    const released = stateIn(shared);
+    shared.clock.advance(60_000);
+    await turn();
+    expect(stateIn(shared)).toEqual(released);
+    const left = await acquireLease(shared.process({ leaseKind }), LEASE);
+    left.leaveToExpire();
+    const { validUntil } = stateIn(shared);
+    shared.clock.advance(90_000);
+    await turn();
+    expect(stateIn(shared).validUntil).toBe(validUntil);
+  });
+
   it("that ran out, or that another took, is lost (LK-7)", async () => {
     const shared = await share();
     const late = await acquireLease(shared.process({ leaseKind }), LEASE);
     shared.clock.advance(120_000);
-    expect(isHudiError(await thrownBy(late.requireHeld()), "CONFLICT")).toBe(true);
+    expect(await thrownBy(late.requireHeld())).toBeInstanceOf(WriteConflict);
     const next = await acquireLease(shared.process({ leaseKind }), LEASE);
     await late.release();
     expect(stateIn(shared).expired).toBe(false);
@@ -164,6 +190,28 @@ describe.each<Storage["leaseKind"]>(["conditional", "numbered"])("the lease, %s"
       expect(isFree).toBe(!isHeld);
     },
   );
+
+  it("that another took while its own request was in doubt is not one's own (LK-8)", async () => {
+    const shared = await share();
+    await (await acquireLease(shared.process({ leaseKind }), LEASE)).release();
+    let isInDoubt = false;
+    let isTaken = false;
+    const doubtful = shared.process({
+      leaseKind,
+      chooseFault: ({ method }) => {
+        if (isInDoubt || !["createIfAbsent", "replaceIfUnchanged"].includes(method)) return;
+        isInDoubt = true;
+        return "unknown-not-applied";
+      },
+      beforeCall: async () => {
+        if (!isInDoubt || isTaken) return;
+        isTaken = true;
+        await acquireLease(shared.process({ leaseKind }), LEASE);
+      },
+    });
+    expect(await thrownBy(acquireLease(doubtful, IMPATIENT))).toBeInstanceOf(Error);
+    expect(isTaken).toBe(true);
+  });
 
   it("in a damaged object is CORRUPT, and nobody takes it (LK-1)", async () => {
     const shared = await share();

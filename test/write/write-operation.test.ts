@@ -33,6 +33,17 @@ function open(shared: Shared, options: MemoryStorageOptions = {}): Promise<HudiT
   });
 }
 
+/** A table whose inserts are written in pieces of a thousand rows or so. */
+function openInPieces(shared: Shared, options: MemoryStorageOptions = {}): Promise<HudiTable<Row>> {
+  const { storage, runtime } = shared.process(options);
+  return HudiTable.open<Row>("memory:", {
+    storage,
+    runtime,
+    write: { ...SETTINGS, insertBatchBytes: 10_000 },
+    workers: { count: 0 },
+  });
+}
+
 async function rowsOf(shared: Shared): Promise<string[]> {
   return rowTexts(await (await open(shared)).read().toArray());
 }
@@ -67,21 +78,15 @@ describe("a writer that was suspended and taken for dead", () => {
     ["becoming inflight", "createIfAbsent", ".inflight"],
     ["taking the lease", "probeConditionalWrites", ""],
   ])(
-    "while %s removes what it wrote after it was rolled back (TX-10, TX-13)",
+    "while %s removes what it wrote and writes it anew (TX-10, TX-13, TX-14)",
     async (_, method, end) => {
       const shared = await share();
       await (await open(shared)).upsert([row("a", 1)]);
       shared.clock.advance(1_000);
       const slow = await openAndSuspend(shared, method, end);
-      const error = await thrownBy(slow.upsert([row("slow", 2, "q"), row("b", 2)]));
-      // It notices by its heartbeat, or by the rollback; after the latter it writes anew.
-      const isWritten = error === undefined;
-      if (!isWritten) expect(isHudiError(error, "CONFLICT"), (error as Error).message).toBe(true);
-      const expected = [
-        row("a", 1),
-        row("other", 1),
-        ...(isWritten ? [row("slow", 2, "q"), row("b", 2)] : []),
-      ];
+      // It notices by its heartbeat, or by the rollback.
+      await slow.upsert([row("slow", 2, "q"), row("b", 2)]);
+      const expected = [row("a", 1), row("other", 1), row("slow", 2, "q"), row("b", 2)];
       expect(await rowsOf(shared)).toEqual(rowTexts(expected));
       expect(findFileFaults(shared.store)).toEqual([]);
       expect(findTimelineFaults(shared.store)).toEqual([]);
@@ -187,6 +192,80 @@ describe("a write", () => {
       table.upsert([row("a", 1)], { checkpoint: { schema: "x" } }),
     )) as HudiError;
     expect(isHudiError(error, "INVALID")).toBe(true);
+  });
+
+  it.each(["put", "createIfAbsent"] as const)(
+    "whose first %s is refused leaves nothing and closes its source (TX-13)",
+    async (refused) => {
+      const shared = await share();
+      const before = [...shared.store.paths()];
+      let isClosed = false;
+      async function* rows(): AsyncGenerator<Row> {
+        try {
+          for (let n = 0; ; n += 1) yield row(`k${n}`, n);
+        } finally {
+          isClosed = true;
+        }
+      }
+      const table = await open(shared, {
+        chooseFault: ({ method }) => (method === refused ? "not-applied" : undefined),
+      });
+      const signal = AbortSignal.timeout(20);
+      await expect(table.insert(rows(), { signal })).rejects.toThrow();
+      expect(isClosed).toBe(true);
+      await expect(table.insert([row("a", 1)])).rejects.toMatchObject({ code: "UNAVAILABLE" });
+      expect([...shared.store.paths()]).toEqual(before);
+    },
+  );
+
+  it("goes on where the answer to a partition metafile is lost, and stops where the file is not there", async () => {
+    for (const fault of ["unknown", "unknown-not-applied"] as const) {
+      const shared = await share();
+      const table = await open(shared, {
+        chooseFault: ({ path, isWrite }) =>
+          isWrite && path.endsWith("_partition_metadata") ? fault : undefined,
+      });
+      const error = await thrownBy(table.upsert([row("a", 1)]));
+      expect(error === undefined).toBe(fault === "unknown");
+      expect(await rowsOf(shared)).toHaveLength(error === undefined ? 1 : 0);
+    }
+  });
+
+  it("whose source fails after files were written takes them back at once (TX-13)", async () => {
+    const shared = await share();
+    await (await open(shared)).insert([row("a", 1)]);
+    const before = [...shared.store.paths()];
+    const table = await openInPieces(shared);
+    let yielded = 0;
+    async function* rows(): AsyncGenerator<Row> {
+      for (; yielded < 4_000; yielded += 1) yield row(`k${yielded}`, yielded, "q");
+      throw new TypeError("the source broke");
+    }
+    await expect(table.insert(rows())).rejects.toThrow("the source broke");
+    // A partition metafile says nothing of rows, and another writer may count on it by now.
+    const left = [...shared.store.paths()].filter((path) => !path.startsWith("q/.hoodie_part"));
+    expect(left).toEqual(before);
+  });
+
+  it("that fails amid its source closes it (TX-13)", async () => {
+    const shared = await share();
+    let isClosed = false;
+    async function* rows(): AsyncGenerator<Row> {
+      try {
+        for (let n = 0; n < 100_000; n += 1) yield row(`k${n}`, n);
+      } finally {
+        isClosed = true;
+      }
+    }
+    let files = 0;
+    const table = await openInPieces(shared, {
+      chooseFault: ({ method }) => {
+        if (method === "createWriter") files += 1;
+        return files === 3 ? "not-applied" : undefined;
+      },
+    });
+    await expect(table.insert(rows())).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    expect(isClosed).toBe(true);
   });
 
   it("that others keep winning over ends with CONFLICT after its last try (TX-14)", async () => {
