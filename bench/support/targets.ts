@@ -93,15 +93,21 @@ function readTargets(view: WorkloadView | undefined): Target[] {
     ["cpuMs", "per CPU second"],
     ["wallMs", "by wall time"],
   ];
+  const calls: readonly [RegExp, string][] = [
+    [/read$/, "hudi-rs, all batches at once"],
+    [/stream$/, "hudi-rs, one batch after the other"],
+  ];
   return names.flatMap((name) =>
-    metrics.map(([metric, title]) => {
-      const ratio = ratioOf(
-        view?.findSeries(name, "hudi-rs", /read$/),
-        view?.findSeries(name, "ours"),
-        metric,
-      );
-      return ratioTarget(`Snapshot read, ${name}, ${title}, to hudi-rs`, 0.8, ratio?.median);
-    }),
+    calls.flatMap(([call, peer]) =>
+      metrics.map(([metric, title]) => {
+        const ratio = ratioOf(
+          view?.findSeries(name, "hudi-rs", call),
+          view?.findSeries(name, "ours"),
+          metric,
+        );
+        return ratioTarget(`Snapshot read, ${name}, ${title}, to ${peer}`, 0.8, ratio?.median);
+      }),
+    ),
   );
 }
 
