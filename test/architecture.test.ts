@@ -26,7 +26,7 @@ const APART: readonly (readonly [string, string])[] = [
 ];
 /** The files that may import a foreign library. */
 const IMPORTERS: Readonly<Record<string, RegExp>> = {
-  "parquet-wasm": /^format\/parquet-/,
+  hysnappy: /^format\/parquet-compression/,
   "apache-arrow": /^(format\/arrow-|read\/scan|write\/row-source|cli\/)/,
   "@aws-sdk/client-s3": /^storage\/s3-/,
   "p-limit": /^(runtime\/concurrency|storage\/)/,
@@ -100,7 +100,11 @@ describe("the guard itself", () => {
     ["siblings stay apart", "read/x.ts", 'import type { A } from "../write/transaction.ts";'],
     ["siblings stay apart", "write/x.ts", 'const a = await import("../read/scan.ts");'],
     ["stands on a listed floor", "utils/x.ts", ""],
-    ["foreign libraries have few importers", "write/x.ts", 'import wasm from "parquet-wasm";'],
+    [
+      "foreign libraries have few importers",
+      "write/x.ts",
+      'import { snappyCompress } from "hysnappy";',
+    ],
     ["foreign libraries have few importers", "storage/x.ts", 'import left from "left-pad";'],
     ["asks runtime for time and randomness", "write/x.ts", "const now = Date.now();"],
     ["asks runtime for time and randomness", "read/x.ts", "setTimeout(run, 5);"],

@@ -1,8 +1,7 @@
 // The library in a bundle, as a function in the cloud carries it: the worker's script as an entry of
-// its own, parquet-wasm beside the bundle, and what happens where one of them is left behind.
+// its own, and what happens where that is left behind.
 import { spawnSync } from "node:child_process";
 import {
-  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -13,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type OutputOptions, type RolldownOptions, rolldown } from "rolldown";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
@@ -90,7 +89,6 @@ async function bundle(
   const build = await rolldown({
     cwd: join(folder, "project"),
     platform: "node",
-    external: ["parquet-wasm"],
     resolve: { symlinks: false },
     logLevel: "silent",
     ...options,
@@ -98,13 +96,6 @@ async function bundle(
   await build.write({ dir, format: "esm", entryFileNames: "[name].mjs", ...output });
   await build.close();
   return dir;
-}
-
-/** Puts parquet-wasm beside a bundle, as it would be deployed. */
-function deployWasm(dir: string): void {
-  const target = join(dir, "node_modules/parquet-wasm");
-  mkdirSync(dirname(target), { recursive: true });
-  cpSync(join(root, "node_modules/parquet-wasm"), target, { recursive: true });
 }
 
 let runs = 0;
@@ -130,10 +121,9 @@ describe("a bundle of an app", () => {
     const input = { app: "app.js", "my-worker": "my-worker.js", entry: "hudi-lake/worker" };
     dir = await bundle("whole", { input });
     source = readFileSync(join(dir, "app.mjs"), "utf8");
-    deployWasm(dir);
   }, 60_000);
 
-  test("holds everything but parquet-wasm", () => {
+  test("holds everything", () => {
     const files = readdirSync(dir).filter((name) => name.endsWith(".mjs"));
     const imported = files.flatMap((name) =>
       [...readFileSync(join(dir, name), "utf8").matchAll(/(?:from|import)\s*\(?"([^"]+)"/g)].map(
@@ -167,19 +157,9 @@ describe("a bundle of an app", () => {
       message: expect.stringMatching(/cannot finish a task/),
     });
   });
-
-  test("that is deployed without parquet-wasm says what to do", () => {
-    const bare = join(folder, "bare");
-    cpSync(dir, bare, { recursive: true, filter: (path) => !path.includes("node_modules") });
-    expect(runApp(bare)).toMatchObject({
-      code: "UNSUPPORTED",
-      message: expect.stringMatching(/cannot load parquet-wasm: .*install it beside/s),
-    });
-  });
 });
 
 describe("a bundle whose modules have no URL, as those in CommonJS often have none", () => {
-  // parquet-wasm is looked for from the module's URL.
   test("works in place", async () => {
     const app = APP.replace("import.meta.url", '"file:///"')
       .replace(/\nconst table = await/, "\n(async () => {\nconst table = await")
@@ -190,7 +170,6 @@ describe("a bundle whose modules have no URL, as those in CommonJS often have no
       { input: { app: "app-cjs.js" }, transform: { define: { "import.meta.url": "undefined" } } },
       { format: "cjs", entryFileNames: "[name].cjs", chunkFileNames: "[name].cjs" },
     );
-    deployWasm(dir);
     expect(runApp(dir, {}, "app.cjs")).toEqual(DONE);
   }, 60_000);
 });

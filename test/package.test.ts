@@ -23,8 +23,8 @@ describe("dependencies", () => {
       "@aws-sdk/client-s3",
       "apache-arrow",
       "commander",
+      "hysnappy",
       "p-limit",
-      "parquet-wasm",
     ]);
     expect(manifest).not.toHaveProperty("peerDependencies");
     expect(manifest).not.toHaveProperty("optionalDependencies");

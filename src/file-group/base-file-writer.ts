@@ -1,15 +1,12 @@
 // Writes the next base file of a file group, or the first ones of new file groups.
 // Rules: spec/format/base-file.md and spec/protocol/commit.md, TX-6.
-import {
-  type BytesColumn,
-  type Column,
-  type ColumnBatch,
-  requireBytesColumn,
-} from "../format/column-batch.ts";
+import { type BytesColumn, type ColumnBatch, requireBytesColumn } from "../format/column-batch.ts";
 import { gatherBatch } from "../format/column-gather.ts";
 import { openParquetWriter } from "../format/open-parquet-writer.ts";
 import type { ParquetFileReader } from "../format/parquet-reader.ts";
 import type { ParquetCodec, ParquetFileSummary, ParquetWriter } from "../format/parquet-writer.ts";
+import { type StoredBatch, type StoredColumn, toColumn } from "../format/stored-column.ts";
+import { gatherStored, IncomingColumn } from "../format/stored-gather.ts";
 import { META_FIELDS } from "../layout/record-key.ts";
 import { dataPath, formatBaseFileName, markerPath } from "../layout/table-paths.ts";
 import { yieldToHost } from "../runtime/concurrency.ts";
@@ -125,21 +122,25 @@ async function copyMerged(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { schema } = incoming;
-  const stored = schema.fields.filter((_, index) => index !== FILE_NAME_COLUMN);
+  const isStored = (_: unknown, number: number): boolean => number !== FILE_NAME_COLUMN;
+  const stored = schema.fields.filter(isStored);
+  const sources = incoming.columns.filter(isStored).map((column) => new IncomingColumn(column));
   for (let group = 0; group < plan.rowGroups.length; group += 1) {
     const plans = plan.rowGroups[group] as readonly RowsPlan[];
     let at = 0;
     const options = { signal, batchRows: BATCH_ROWS };
-    for await (const read of reader.readBatches(group, stored, options)) {
-      const columns = read.columns.slice();
-      // The stored file name is never read: every row gets the name of the new file.
-      columns.splice(FILE_NAME_COLUMN, 0, columns[0] as Column);
-      const batch: ColumnBatch = { schema, rowCount: read.rowCount, columns };
+    for await (const read of reader.readStoredBatches(group, stored, options)) {
       const picks = plans[at] as RowsPlan;
       at += 1;
-      const merged = picks === "kept" ? batch : gatherBatch(batch, incoming, picks);
-      if (index.collectsAll) index.add(requireBytesColumn(merged, RECORD_KEY));
-      await file.write(merged);
+      const columns = read.columns.map((column, number) =>
+        picks === "kept" ? column : gatherStored(column, sources[number] as IncomingColumn, picks),
+      );
+      const rowCount = picks === "kept" ? read.rowCount : picks.length;
+      if (index.collectsAll)
+        index.add(toColumn(columns[KEY_COLUMN] as StoredColumn) as BytesColumn);
+      // The stored file name is never read: every row gets the name of the new file.
+      columns.splice(FILE_NAME_COLUMN, 0, columns[0] as StoredColumn);
+      await file.write({ schema, rowCount, columns });
       await yieldToHost(signal);
     }
   }
@@ -220,14 +221,9 @@ function rowGroupRows(batch: ColumnBatch): number {
   return Math.max(1024, Math.min(ROW_GROUP_ROWS, Math.floor(ROW_GROUP_BYTES / perRow)));
 }
 
-const RECORD_KEY = META_FIELDS[2] as string;
-
-/** Meta columns repeat over a file or a commit; a dictionary makes them nearly free. */
-const DICTIONARY_COLUMNS: ReadonlySet<string> = new Set([
-  "_hoodie_commit_time",
-  "_hoodie_partition_path",
-  "_hoodie_file_name",
-]);
+/** Index of the record key among the meta columns. */
+const KEY_COLUMN = 2;
+const RECORD_KEY = META_FIELDS[KEY_COLUMN] as string;
 
 class OutputFile {
   readonly path: string;
@@ -261,7 +257,7 @@ class OutputFile {
     return this.#progress.bytes >= this.#progress.limit;
   }
 
-  async write(batch: ColumnBatch): Promise<void> {
+  async write(batch: StoredBatch): Promise<void> {
     await this.#writer.write(withFileName(batch, this.#fileName));
   }
 
@@ -309,7 +305,6 @@ async function openOutput(
         schema: sample.schema,
         codec: settings.codec,
         rowGroupRows: rows,
-        dictionaryColumns: DICTIONARY_COLUMNS,
       },
     );
     const { avroSchema } = settings;

@@ -1,5 +1,6 @@
 // The five meta columns of rows that a write brings in. Rules: spec/format/record-key.md, RK-9.
 import { type BytesColumn, type ColumnBatch, repeatBytes } from "../format/column-batch.ts";
+import { repeatedText, type StoredBatch } from "../format/stored-column.ts";
 import { addMetaFields } from "../layout/record-key.ts";
 
 /** What the meta columns of new row versions say. */
@@ -35,9 +36,9 @@ export function addMetaColumns(
 }
 
 /** The same batch with `_hoodie_file_name` naming the file that it is written to. */
-export function withFileName(batch: ColumnBatch, fileName: string): ColumnBatch {
+export function withFileName(batch: StoredBatch, fileName: string): StoredBatch {
   const columns = batch.columns.slice();
-  columns[FILE_NAME_COLUMN] = repeatBytes(encoder.encode(fileName), batch.rowCount);
+  columns[FILE_NAME_COLUMN] = repeatedText(fileName, batch.rowCount);
   return { ...batch, columns };
 }
 

@@ -61,6 +61,13 @@ export type Column =
   | BytesColumn
   | FixedColumn;
 
+/** Rows `from` to `to` of a column. */
+export interface ColumnSlice {
+  readonly column: Column;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** Rows as columns: `columns[i]` belongs to `schema.fields[i]`. */
 export interface ColumnBatch {
   readonly schema: TableSchema;

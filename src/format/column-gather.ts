@@ -1,5 +1,6 @@
 // Gathering rows of one or two batches into a new one: the kernel of every merge.
 import { runAtOnce, type Steps } from "../runtime/steps.ts";
+import { ByteCopier } from "./byte-copier.ts";
 import {
   type BytesColumn,
   bitmapBytes,
@@ -184,7 +185,12 @@ function words(values: BigInt64Array | Float64Array): Int32Array {
   return new Int32Array(values.buffer, values.byteOffset, values.length * 2);
 }
 
-function gatherValidity(first: Column, second: Column | undefined, picks: Picks): Validity {
+/** The validity of the picked rows; undefined when all are present. */
+export function gatherValidity(
+  first: { readonly validity: Validity },
+  second: { readonly validity: Validity } | undefined,
+  picks: Picks,
+): Validity {
   if (!first.validity && !second?.validity) return undefined;
   const validity = new Uint8Array(bitmapBytes(picks.length));
   let nulls = 0;
@@ -253,6 +259,8 @@ function fillBytes(
   start: number,
   end: number,
 ): void {
+  const ofFirst = new ByteCopier(first.data, data);
+  const ofOther = first === other ? ofFirst : new ByteCopier(other.data, data);
   let row = start;
   while (row < end) {
     const pick = picks[row] as number;
@@ -264,24 +272,8 @@ function fillBytes(
     while (row + run < end && picks[row + run] === pick + step * run) run += 1;
     const from = source.offsets[at] as number;
     const to = source.offsets[at + run] as number;
-    copyBytes(source.data, from, to, data, offsets[row] as number);
+    (pick >= 0 ? ofFirst : ofOther).copy(from, to - from, offsets[row] as number);
     row += run;
-  }
-}
-
-function copyBytes(
-  source: Uint8Array,
-  from: number,
-  to: number,
-  data: Uint8Array,
-  into: number,
-): void {
-  if (to - from > 48) {
-    data.set(source.subarray(from, to), into);
-    return;
-  }
-  for (let at = from, target = into; at < to; at += 1, target += 1) {
-    data[target] = source[at] as number;
   }
 }
 

@@ -1,8 +1,6 @@
 // Writes a Parquet file from column batches: collects rows to whole row groups, encodes them column
 // by column into the sink, and ends with a footer of our own. Rules: spec/format/parquet.md, PQ-8.
 import { HudiError } from "../errors.ts";
-import type { ColumnSlice } from "./arrow-ipc.ts";
-import type { Column, ColumnBatch } from "./column-batch.ts";
 import { columnLayout } from "./column-batch.ts";
 import { type ChunkOptions, encodeColumnChunk } from "./parquet-chunk-encoder.ts";
 import { CODEC, MAGIC } from "./parquet-codes.ts";
@@ -26,6 +24,12 @@ import type {
   ParquetWriterOptions,
 } from "./parquet-writer.ts";
 import { type Field, formatFieldType } from "./schema.ts";
+import {
+  isStoredAs,
+  type StoredBatch,
+  type StoredColumn,
+  type StoredSlice,
+} from "./stored-column.ts";
 
 const CODECS: Readonly<Record<ParquetCodec, number>> = {
   uncompressed: CODEC.none,
@@ -75,7 +79,7 @@ class RowGroupWriter implements ParquetWriter {
     await this.#emit(MAGIC.slice());
   }
 
-  async write(batch: ColumnBatch): Promise<void> {
+  async write(batch: StoredBatch): Promise<void> {
     this.#requireWritable(batch);
     const { rowGroupRows } = this.#options;
     let from = 0;
@@ -123,20 +127,20 @@ class RowGroupWriter implements ParquetWriter {
   async #writeColumn(
     field: Field,
     index: number,
-    slices: readonly ColumnSlice[],
+    slices: readonly StoredSlice[],
     rowCount: number,
   ): Promise<ColumnChunk> {
     const { physicalType } = encodeFieldElement(field);
     const options: ChunkOptions = {
       isNullable: field.nullable,
       codec: this.#codec,
-      hasDictionary: this.#options.dictionaryColumns.has(field.name),
+      triesDictionary: true,
     };
     const repeated = findRepeatedBytes(slices);
     const range = repeated ? rangeOfValue(repeated) : computeValueRange(slices);
     this.#ranges[index] = mergeValueRanges(this.#ranges[index] as ValueRange, range);
     const chunk = repeated
-      ? encodeRepeatedChunk(repeated, rowCount, options)
+      ? encodeRepeatedChunk(repeated, slices, options)
       : encodeColumnChunk(slices, options);
     const start = this.#position;
     const meta: ColumnChunk = {
@@ -146,13 +150,13 @@ class RowGroupWriter implements ParquetWriter {
       encodings: chunk.encodings,
       valueCount: rowCount,
       uncompressedBytes: chunk.uncompressedBytes,
-      compressedBytes: chunk.bytes.length,
+      compressedBytes: chunk.sizeBytes,
       dataPageOffset: start + chunk.dataPageOffset,
       dictionaryPageOffset:
         chunk.dictionaryPageOffset === undefined ? undefined : start + chunk.dictionaryPageOffset,
       statistics: encodeStatistics(range, physicalType as number),
     };
-    await this.#emit(chunk.bytes);
+    for (const part of chunk.parts) await this.#emit(part);
     return meta;
   }
 
@@ -161,7 +165,7 @@ class RowGroupWriter implements ParquetWriter {
     await this.#sink(bytes);
   }
 
-  #requireWritable(batch: ColumnBatch): void {
+  #requireWritable(batch: StoredBatch): void {
     const { fields } = this.#options.schema;
     if (batch.columns.length !== fields.length) {
       throw new HudiError(
@@ -170,13 +174,13 @@ class RowGroupWriter implements ParquetWriter {
       );
     }
     fields.forEach((field, index) => {
-      requireWritableColumn(field, batch.columns[index] as Column, batch.rowCount);
+      requireWritableColumn(field, batch.columns[index] as StoredColumn, batch.rowCount);
     });
   }
 }
 
-function requireWritableColumn(field: Field, column: Column, rowCount: number): void {
-  if (column.layout !== columnLayout(field.type) || column.rowCount !== rowCount) {
+function requireWritableColumn(field: Field, column: StoredColumn, rowCount: number): void {
+  if (!isStoredAs(column, field.type) || column.rowCount !== rowCount) {
     throw new HudiError(
       "INVALID",
       `cannot write column ${field.name} (${formatFieldType(field)}): found ${column.rowCount} rows of layout ${column.layout}, expected ${rowCount} of ${columnLayout(field.type)}`,
@@ -209,14 +213,14 @@ function summarizeColumn(field: Field, range: ValueRange): ColumnStatistics {
 
 /** The rows that wait for their row group, column by column. */
 class ColumnSlices {
-  readonly #columns: ColumnSlice[][];
+  readonly #columns: StoredSlice[][];
   rowCount = 0;
 
   constructor(columnCount: number) {
     this.#columns = Array.from({ length: columnCount }, () => []);
   }
 
-  append(columns: readonly Column[], from: number, to: number): void {
+  append(columns: readonly StoredColumn[], from: number, to: number): void {
     columns.forEach((column, index) => {
       this.#columns[index]?.push({ column, from, to });
     });
@@ -224,8 +228,8 @@ class ColumnSlices {
   }
 
   /** The slices of a column, which are let go here. */
-  take(index: number): readonly ColumnSlice[] {
-    const slices = this.#columns[index] as ColumnSlice[];
+  take(index: number): readonly StoredSlice[] {
+    const slices = this.#columns[index] as StoredSlice[];
     this.#columns[index] = [];
     return slices;
   }

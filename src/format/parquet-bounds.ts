@@ -1,10 +1,11 @@
 // The bounds that a footer states for a column chunk, in the type that a reader asked for: what a
 // row group can be skipped by. A bound that cannot be trusted is none.
 // Rules: spec/format/parquet.md, PQ-7.
-import type { ArrowColumn } from "./arrow-ffi.ts";
+
 import { PHYSICAL } from "./parquet-codes.ts";
 import type { FileColumn } from "./parquet-column-type.ts";
 import type { ColumnChunk, StoredStatistics } from "./parquet-footer.ts";
+import type { RawColumn } from "./parquet-raw-column.ts";
 import type { StoredValue } from "./parquet-statistics.ts";
 import { convertColumn, isReadableAs, UnfitValueError } from "./parquet-value-conversion.ts";
 import type { Field } from "./schema.ts";
@@ -94,7 +95,7 @@ function decodeBounds(
 function decodePlain(
   bounds: readonly [Uint8Array, Uint8Array],
   source: FileColumn,
-): ArrowColumn | undefined {
+): RawColumn | undefined {
   const [min, max] = bounds;
   const data = new Uint8Array(min.length + max.length);
   data.set(min);

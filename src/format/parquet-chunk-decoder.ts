@@ -1,15 +1,24 @@
-// Decodes rows of a column chunk: builds a file of just the pages that hold them, lets parquet-wasm
-// read it, and copies the values out. Rules: spec/format/parquet.md, PQ-11.
-import { type ArrowColumn, copyArrowColumn } from "./arrow-ffi.ts";
-import { type Column, nullColumn, repeatBytes } from "./column-batch.ts";
-import { concatBatches } from "./column-concat.ts";
-import { CODEC, MAGIC, PAGE, PHYSICAL, REPETITION } from "./parquet-codes.ts";
-import { encodeFooter, type SchemaElement } from "./parquet-footer.ts";
-import { decompressPages, isDataPage, type Page, walkPages } from "./parquet-page.ts";
+// Decodes rows of a column chunk: takes the pages that hold them apart and copies their values into
+// typed arrays. Rules: spec/format/parquet.md, PQ-11.
+import { bitmapBytes, type Column, nullColumn, repeatBytes } from "./column-batch.ts";
+import { ENCODING, PAGE, PHYSICAL, REPETITION } from "./parquet-codes.ts";
+import { encodeFieldElement, timestampUnit } from "./parquet-column-type.ts";
+import type { SchemaElement } from "./parquet-footer.ts";
+import { copyBits, countBits } from "./parquet-hybrid-reader.ts";
+import { isDataPage, type Page, walkPages } from "./parquet-page.ts";
+import { openPageBody } from "./parquet-page-body.ts";
 import { findRepeatedValue } from "./parquet-repeated-chunk.ts";
+import {
+  beginIndexes,
+  beginPrefixed,
+  createValueDecoder,
+  type RowTarget,
+  type ValueDecoder,
+} from "./parquet-row-target.ts";
 import { convertColumn } from "./parquet-value-conversion.ts";
-import { runParquetWasm } from "./parquet-wasm-instance.ts";
-import type { Field } from "./schema.ts";
+import { isDictionaryEncoding, type PageValues } from "./parquet-value-decoder.ts";
+import type { ColumnType, Field } from "./schema.ts";
+import type { StoredColumn } from "./stored-column.ts";
 import { ThriftError } from "./thrift-compact.ts";
 
 /** The bytes of one chunk and what the footer says of it. */
@@ -20,8 +29,13 @@ export interface StoredChunk {
   readonly element: SchemaElement;
 }
 
-/** Values of a chunk beyond this are decoded in parts, to bound the memory of the decoder. */
-const PART_BYTES: number = 64 * 1024 * 1024;
+/** A data page taken apart. */
+interface OpenPage {
+  readonly page: Page;
+  readonly values: PageValues;
+  /** A bit for each value that is present; undefined when all are. */
+  readonly validity: Uint8Array | undefined;
+}
 
 /** Decodes a chunk, or rows of it, in the layout of the field that a reader asked for. */
 export class ChunkDecoder {
@@ -29,168 +43,145 @@ export class ChunkDecoder {
   readonly #pages: readonly Page[];
   readonly #field: Field;
   readonly #repeated: Uint8Array | undefined;
+  readonly #isNullable: boolean;
+  #values: ValueDecoder | undefined;
+  /** The page that was taken apart last: the next rows often begin in it. */
+  #open: OpenPage | undefined;
 
   /** Throws `ThriftError` when the pages are damaged. */
   constructor(chunk: StoredChunk, field: Field) {
     this.#chunk = chunk;
     this.#pages = walkPages(chunk.bytes, chunk.rowCount, chunk.codec);
     this.#field = field;
+    this.#isNullable = chunk.element.repetition !== REPETITION.required;
     if (field.type.kind === "string") {
-      const isNullable = chunk.element.repetition !== REPETITION.required;
-      this.#repeated = findRepeatedValue(chunk.bytes, this.#pages, chunk.codec, isNullable);
+      this.#repeated = findRepeatedValue(chunk.bytes, this.#pages, chunk.codec, this.#isNullable);
     }
   }
 
   /**
-   * Rows `from` to `to` of the chunk. Throws `ThriftError` or an error of the decoder when the
-   * pages are damaged, and `UnfitValueError` for a value that the field cannot hold.
+   * Rows `from` to `to` of the chunk. Throws `ThriftError` when the pages are damaged, and
+   * `UnfitValueError` for a value that the field cannot hold.
    */
-  decode(from: number, to: number, partBytes: number = PART_BYTES): Column {
+  decode(from: number, to: number): Column {
     if (from === to) return nullColumn(this.#field.type, 0);
     if (this.#repeated && this.#repeated.length * (to - from) < 0x7fffffff) {
       return repeatBytes(this.#repeated, to - from);
     }
-    const parts = this.#selectParts(from, to, partBytes).map((pages) => {
-      const first = pages[0] as Page;
-      const last = pages.at(-1) as Page;
-      const start = Math.max(0, from - first.firstRow);
-      const end = Math.min(to, last.firstRow + last.valueCount) - first.firstRow;
-      const raw = this.#decodePages(pages, start, end);
-      return convertColumn(raw, this.#chunk.element, this.#field);
-    });
-    const [only, ...rest] = parts;
-    return only !== undefined && rest.length === 0 ? only : this.#concat(parts, to - from);
+    const raw = this.#decodeRows(from, to, this.#openValues().begin(to - from));
+    return convertColumn(raw, this.#chunk.element, this.#field);
   }
 
-  /** The data pages that hold the rows, in groups of bounded size. */
-  #selectParts(from: number, to: number, partBytes: number): Page[][] {
-    const dictionary = this.#pages.find((page) => page.type === PAGE.dictionary);
-    const entryBytes = dictionary
-      ? dictionary.uncompressedBytes / Math.max(1, dictionary.valueCount)
-      : 0;
-    const parts: Page[][] = [];
-    let room = 0;
+  /**
+   * Rows `from` to `to` in a form that can be written again without taking it apart, where the chunk
+   * has one; else as `decode` gives them. Throws as `decode` does.
+   */
+  decodeStored(from: number, to: number): StoredColumn {
+    const { element } = this.#chunk;
+    if (from === to || !isStoredWhole(element, this.#field.type)) return this.decode(from, to);
+    const rowCount = to - from;
+    if (this.#repeated) return repeatedEntry(this.#repeated, rowCount);
+    const pages = this.#pages.filter((page) => isWithin(page, from, to));
+    if (pages.every(({ encoding }) => isDictionaryEncoding(encoding))) {
+      const entries = this.#openValues().entries();
+      if (!entries) throw new ThriftError("a page refers to a dictionary that is not there");
+      const column = convertColumn(entries, element, this.#field);
+      return this.#decodeRows(from, to, beginIndexes(column, rowCount));
+    }
+    const isPlain = pages.every(({ encoding }) => encoding === ENCODING.plain);
+    if (isPlain && element.physicalType === PHYSICAL.byteArray) {
+      return this.#decodeRows(from, to, beginPrefixed(rowCount));
+    }
+    return this.decode(from, to);
+  }
+
+  #openValues(): ValueDecoder {
+    this.#values ??= createValueDecoder(this.#chunk.element, this.#openDictionary());
+    return this.#values;
+  }
+
+  #decodeRows<T>(from: number, to: number, target: RowTarget<T>): T {
+    let validity: Uint8Array | undefined;
     for (const page of this.#pages) {
-      if (!isDataPage(page) || page.firstRow >= to || page.firstRow + page.valueCount <= from)
+      if (!isWithin(page, from, to)) continue;
+      const start = Math.max(from, page.firstRow);
+      const end = Math.min(to, page.firstRow + page.valueCount);
+      const open = this.#openPage(page);
+      const bits = open.validity;
+      const first = start - page.firstRow;
+      const last = end - page.firstRow;
+      const skip = bits ? countBits(bits, 0, first) : first;
+      const count = bits ? countBits(bits, first, last) : last - first;
+      target.place(open.values, skip, count, start - from);
+      if (count === last - first || !bits) {
+        if (validity) setAll(validity, start - from, end - from);
         continue;
-      const size = Math.max(page.uncompressedBytes, page.valueCount * entryBytes);
-      if (parts.length === 0 || size > room) {
-        parts.push([]);
-        room = partBytes;
       }
-      parts.at(-1)?.push(page);
-      room -= size;
+      validity ??= allBefore(start - from, to - from);
+      copyBits(bits, first, validity, start - from, last - first);
+      target.spread(validity, start - from, end - from, count);
     }
-    return parts;
+    return target.finish(validity);
   }
 
-  #concat(parts: readonly Column[], rowCount: number): Column {
-    const bytes = parts.reduce(
-      (sum, part) => sum + (part.layout === "bytes" ? part.data.length : 0),
-      0,
-    );
-    if (bytes > 0x7fffffff) {
-      throw new ThriftError(
-        `${rowCount} rows hold ${bytes} bytes of text, read fewer rows at once`,
-      );
-    }
-    const schema = { name: "part", fields: [this.#field] };
-    const batches = parts.map((part) => ({ schema, rowCount: part.rowCount, columns: [part] }));
-    return concatBatches(batches).columns[0] as Column;
+  #openDictionary(): PageValues | undefined {
+    const page = this.#pages.find((one) => one.type === PAGE.dictionary);
+    if (!page) return undefined;
+    const { bytes, codec } = this.#chunk;
+    const body = openPageBody(bytes, page, codec, NO_LEVELS);
+    return { bytes: body.bytes, start: 0, encoding: page.encoding, count: page.valueCount };
   }
 
-  /** Rows `from` to `to`, counted from the first of these pages. */
-  #decodePages(pages: readonly Page[], from: number, to: number): ArrowColumn {
-    const file = this.#buildFile(pages);
-    const total = pages.reduce((sum, page) => sum + page.valueCount, 0);
-    const range = from === 0 && to === total ? {} : { offset: from, limit: to - from };
-    return runParquetWasm((wasm) => {
-      const table = wasm.readParquet(file, { batchSize: Math.max(1, to - from), ...range });
-      const stream = table.intoFFI();
-      try {
-        if (stream.numArrays() !== 1)
-          throw new ThriftError(`found ${stream.numArrays()} batches of rows`);
-        const column = copyArrowColumn(
-          wasm.wasmMemory().buffer as ArrayBuffer,
-          stream.arrayAddr(0),
-          stream.schemaAddr(),
-        );
-        if (column.rowCount !== to - from) {
-          throw new ThriftError(`found ${column.rowCount} values for ${to - from} rows`);
-        }
-        return column;
-      } finally {
-        stream.free();
-      }
-    });
-  }
-
-  /** A file with one column and one row group: the dictionary and these pages, then a footer. */
-  #buildFile(pages: readonly Page[]): Uint8Array {
-    const { bytes, codec, element } = this.#chunk;
-    const dictionary = this.#pages.filter((page) => page.type === PAGE.dictionary);
-    const isOwnCodec = codec === CODEC.none || codec === CODEC.snappy;
-    const body = isOwnCodec
-      ? spanPages(bytes, dictionary, pages)
-      : decompressPages(bytes, [...dictionary, ...pages], codec);
-    const bodyBytes = body.reduce((sum, part) => sum + part.length, 0);
-    const rowCount = pages.reduce((sum, page) => sum + page.valueCount, 0);
-    const leaf = storedElement(element);
-    const footer = encodeFooter({
-      elements: [{ name: "schema", childCount: 1 }, leaf],
-      rowCount,
-      rowGroups: [
-        {
-          rowCount,
-          columns: [
-            {
-              physicalType: leaf.physicalType as number,
-              path: [leaf.name],
-              codec: isOwnCodec ? codec : CODEC.none,
-              encodings: [],
-              valueCount: rowCount,
-              uncompressedBytes: bodyBytes,
-              compressedBytes: bodyBytes,
-              dataPageOffset: MAGIC.length + (dictionary.length > 0 ? 1 : 0),
-              dictionaryPageOffset: dictionary.length > 0 ? MAGIC.length : undefined,
-            },
-          ],
-        },
-      ],
-      keyValues: new Map(),
-      hasColumnOrders: false,
-    });
-    const file = new Uint8Array(MAGIC.length + bodyBytes + footer.length);
-    file.set(MAGIC);
-    let at = MAGIC.length;
-    for (const part of [...body, footer]) {
-      file.set(part, at);
-      at += part.length;
+  #openPage(page: Page): OpenPage {
+    if (this.#open?.page === page) return this.#open;
+    const { bytes, codec } = this.#chunk;
+    const levels = { definition: this.#isNullable ? 1 : 0, repetition: 0 };
+    const body = openPageBody(bytes, page, codec, levels);
+    let validity: Uint8Array | undefined;
+    let count = page.valueCount;
+    if (body.definition) {
+      const bits = new Uint8Array(bitmapBytes(page.valueCount));
+      count = body.definition.readBits(bits, 0, page.valueCount);
+      if (count < page.valueCount) validity = bits;
     }
-    return file;
+    const { encoding } = page;
+    const values = { bytes: body.bytes, start: body.valuesStart, encoding, count };
+    this.#open = { page, values, validity };
+    return this.#open;
   }
 }
 
-/** The bytes of the pages; those of data pages lie one behind the other. */
-function spanPages(
-  bytes: Uint8Array,
-  dictionary: readonly Page[],
-  pages: readonly Page[],
-): Uint8Array[] {
-  const parts = dictionary.map((page) => bytes.subarray(page.start, page.end));
-  const [first] = pages as readonly [Page, ...Page[]];
-  const last = pages.at(-1) as Page;
-  return [...parts, bytes.subarray(first.start, last.end)];
+/** Whether a page holds some of the rows. */
+function isWithin(page: Page, from: number, to: number): boolean {
+  return isDataPage(page) && page.firstRow < to && page.firstRow + page.valueCount > from;
 }
 
-/** The column as it is given to the decoder: bare values, which it neither checks nor converts. */
-function storedElement(element: SchemaElement): SchemaElement {
-  const isInt96 = element.physicalType === PHYSICAL.int96;
-  return {
-    name: "c",
-    physicalType: isInt96 ? PHYSICAL.fixed : element.physicalType,
-    typeLength: isInt96 ? 12 : element.typeLength,
-    repetition:
-      element.repetition === REPETITION.required ? REPETITION.required : REPETITION.optional,
-  };
+/** Whether the values of a chunk are stored as the writer would store them for this type. */
+function isStoredWhole(element: SchemaElement, type: ColumnType): boolean {
+  const own = encodeFieldElement({ id: 0, name: "", type, nullable: true });
+  return (
+    own.physicalType === element.physicalType &&
+    own.typeLength === element.typeLength &&
+    (type.kind !== "timestamp-micros" || timestampUnit(element) === "micros")
+  );
+}
+
+function repeatedEntry(value: Uint8Array, rowCount: number): StoredColumn {
+  const entries = repeatBytes(value, 1);
+  const indexes = new Int32Array(rowCount);
+  return { layout: "dictionary", rowCount, validity: undefined, indexes, entries };
+}
+
+const NO_LEVELS = { definition: 0, repetition: 0 } as const;
+
+function setAll(bitmap: Uint8Array, from: number, to: number): void {
+  for (let row = from; row < to; row += 1) {
+    bitmap[row >> 3] = (bitmap[row >> 3] as number) | (1 << (row & 7));
+  }
+}
+
+function allBefore(row: number, rowCount: number): Uint8Array {
+  const bitmap = new Uint8Array(bitmapBytes(rowCount));
+  setAll(bitmap, 0, row);
+  return bitmap;
 }

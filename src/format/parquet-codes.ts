@@ -59,6 +59,15 @@ export const LOGICAL = {
 
 export const CODEC = { none: 0, snappy: 1, gzip: 2, zstd: 6 } as const;
 
-export const ENCODING = { plain: 0, plainDictionary: 2, rle: 3, rleDictionary: 8 } as const;
+export const ENCODING = {
+  plain: 0,
+  plainDictionary: 2,
+  rle: 3,
+  deltaBinaryPacked: 5,
+  deltaLengthByteArray: 6,
+  deltaByteArray: 7,
+  rleDictionary: 8,
+  byteStreamSplit: 9,
+} as const;
 
 export const PAGE = { data: 0, index: 1, dictionary: 2, dataV2: 3 } as const;

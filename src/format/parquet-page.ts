@@ -1,8 +1,7 @@
-// The pages of a column chunk: walks their headers, checks that what they declare can be, and
-// changes their compression where Node's zlib is faster than the decoder's own.
-// Rules: spec/format/parquet.md, PQ-3 and PQ-4.
+// The pages of a column chunk: walks their headers and checks that what they declare can be.
+// Rules: spec/format/parquet.md, PQ-3.
 import { CODEC, PAGE } from "./parquet-codes.ts";
-import { compressBody, decompressBody, snappyLength } from "./parquet-compression.ts";
+import { snappyLength } from "./parquet-compression.ts";
 import { decodeThriftStruct, ThriftBuilder, ThriftError } from "./thrift-compact.ts";
 
 /** One page: what its header says, and where it lies in its chunk. */
@@ -124,81 +123,8 @@ function requirePossible(page: Page, chunk: Uint8Array, codec: number): void {
 }
 
 /** Bytes before the values that are never compressed. */
-function levelBytes(page: Page): number {
+export function levelBytes(page: Page): number {
   return page.v2 ? page.v2.definitionBytes + page.v2.repetitionBytes : 0;
-}
-
-/** The values of a page, with its levels before them, compressed or not. */
-type Transform = (body: Uint8Array, page: Page) => Uint8Array;
-
-/**
- * The pages with gzip or zstd undone and headers that say so, in pieces that follow each other. Throws
- * `ThriftError` when a page does not unpack to the size that it declares.
- */
-export function decompressPages(
-  chunk: Uint8Array,
-  pages: readonly Page[],
-  codec: number,
-): Uint8Array[] {
-  const unpack = (body: Uint8Array, page: Page): Uint8Array => {
-    if (page.v2?.isCompressed === false || body.length === 0) return body;
-    const size = page.uncompressedBytes - levelBytes(page);
-    const result = decompressBody(body, size, codec);
-    if (result.length !== size) {
-      throw new ThriftError(
-        `the page at byte ${page.start} unpacks to ${result.length} bytes, not ${size}`,
-      );
-    }
-    return result;
-  };
-  return pages.flatMap((page) => rebuildPage(chunk, page, unpack, false));
-}
-
-/** Pages that have no compression, compressed with gzip or zstd. */
-export function compressPages(
-  chunk: Uint8Array,
-  pages: readonly Page[],
-  codec: number,
-): {
-  readonly bytes: Uint8Array;
-  readonly dataPageOffset: number;
-  readonly uncompressedBytes: number;
-} {
-  const parts = pages.map((page) =>
-    rebuildPage(chunk, page, (body) => compressBody(body, codec), true),
-  );
-  const firstData = pages.findIndex(isDataPage);
-  const sizeOf = (part: readonly Uint8Array[]): number =>
-    part.reduce((sum, piece) => sum + piece.length, 0);
-  const headerBytes = parts.reduce((sum, [header]) => sum + (header as Uint8Array).length, 0);
-  return {
-    bytes: joinPages(parts),
-    dataPageOffset: parts.slice(0, firstData).reduce((sum, part) => sum + sizeOf(part), 0),
-    uncompressedBytes: headerBytes + pages.reduce((sum, page) => sum + page.uncompressedBytes, 0),
-  };
-}
-
-function rebuildPage(
-  chunk: Uint8Array,
-  page: Page,
-  change: Transform,
-  isCompressed: boolean,
-): readonly Uint8Array[] {
-  const bodyStart = page.bodyStart + levelBytes(page);
-  const levels = chunk.subarray(page.bodyStart, bodyStart);
-  const body = change(chunk.subarray(bodyStart, page.end), page);
-  return [encodePageHeader(page, levels.length + body.length, isCompressed), levels, body];
-}
-
-function joinPages(parts: readonly (readonly Uint8Array[])[]): Uint8Array {
-  const pieces = parts.flat();
-  const result = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    result.set(piece, at);
-    at += piece.length;
-  }
-  return result;
 }
 
 /** What a page header needs to be written. */

@@ -20,6 +20,7 @@ import {
 import { type FileRange, type ParquetSource, RangeReader } from "./parquet-source.ts";
 import { isReadableAs, UnfitValueError } from "./parquet-value-conversion.ts";
 import { type Field, formatFieldType, formatType, type TableSchema } from "./schema.ts";
+import type { StoredBatch, StoredColumn } from "./stored-column.ts";
 
 /** How a file is opened. */
 export interface OpenParquetOptions {
@@ -162,6 +163,25 @@ export class ParquetFileReader {
     }
   }
 
+  /** The rows of a row group in batches that a writer takes, in the form in which they are stored. */
+  async *readStoredBatches(
+    rowGroup: number,
+    fields: readonly Field[],
+    options: ReadRowsOptions & { readonly batchRows: number },
+  ): AsyncGenerator<StoredBatch, void, undefined> {
+    const { rowCount } = this.#requireRowGroup(rowGroup);
+    const readers = await this.#openColumns(rowGroup, fields, options.signal);
+    const step = Math.max(1, options.batchRows);
+    for (let from = 0; from < rowCount; from += step) {
+      const to = Math.min(rowCount, from + step);
+      const columns = readers.map((reader) => {
+        options.signal?.throwIfAborted();
+        return reader.readStored(from, to);
+      });
+      yield { schema: { name: this.schema.name, fields }, rowCount: to - from, columns };
+    }
+  }
+
   #requireRowGroup(index: number): RowGroup {
     const group = this.#footer.rowGroups[index];
     if (group) return group;
@@ -232,9 +252,9 @@ export class ParquetFileReader {
     to: number,
     signal: AbortSignal | undefined,
   ): ColumnBatch {
-    const columns = readers.map((read) => {
+    const columns = readers.map((reader) => {
       signal?.throwIfAborted();
-      return read(from, to);
+      return reader.read(from, to);
     });
     return { schema: { name: this.schema.name, fields }, rowCount: to - from, columns };
   }
@@ -252,12 +272,16 @@ interface ColumnPlan {
 }
 
 /** Decodes a range of rows. */
-type ColumnReader = (from: number, to: number) => Column;
+interface ColumnReader {
+  read(from: number, to: number): Column;
+  readStored(from: number, to: number): StoredColumn;
+}
 
 function openColumn(path: string, plan: ColumnPlan, bytes: Uint8Array | undefined): ColumnReader {
   const { field, rowCount, where, chunk, source } = plan;
   if (!chunk || !source || !bytes || rowCount === 0) {
-    return (from, to) => nullColumn(field.type, to - from);
+    const read = (from: number, to: number): Column => nullColumn(field.type, to - from);
+    return { read, readStored: read };
   }
   const explain = (error: unknown): Error => {
     // Whatever the decoder says is about these bytes; an error of ours has its own words.
@@ -268,25 +292,29 @@ function openColumn(path: string, plan: ColumnPlan, bytes: Uint8Array | undefine
   try {
     const { element } = source;
     const decoder = new ChunkDecoder({ bytes, codec: chunk.codec, rowCount, element }, field);
-    return (from, to) => {
+    const checked = <T extends StoredColumn>(decode: () => T, from: number): T => {
       try {
-        return requirePresent(decoder.decode(from, to), field, path, where, from);
+        return requirePresent(decode(), field, path, where, from);
       } catch (error) {
         throw explain(error);
       }
+    };
+    return {
+      read: (from, to) => checked(() => decoder.decode(from, to), from),
+      readStored: (from, to) => checked(() => decoder.decodeStored(from, to), from),
     };
   } catch (error) {
     throw explain(error);
   }
 }
 
-function requirePresent(
-  column: Column,
+function requirePresent<T extends StoredColumn>(
+  column: T,
   field: Field,
   path: string,
   where: string,
   from: number,
-): Column {
+): T {
   const { validity, rowCount } = column;
   if (field.nullable || !validity) return column;
   for (let row = 0; row < rowCount; row += 1) {

@@ -1,24 +1,35 @@
 // Column chunks in which every row holds the same string, as the meta columns of a base file mostly
 // do: a dictionary of one entry and pages of runs. Written as one page and recognised when read, both
 // without the encoder, since they are a good part of all values. Rules: spec/format/parquet.md, PQ-9.
-import type { ColumnSlice } from "./arrow-ipc.ts";
 import type { BytesColumn } from "./column-batch.ts";
 import type { ChunkOptions, EncodedChunk } from "./parquet-chunk-encoder.ts";
-import { CODEC, ENCODING, PAGE } from "./parquet-codes.ts";
-import { compressBody, decompressBody, readStoredSnappy } from "./parquet-compression.ts";
+import { ENCODING, PAGE } from "./parquet-codes.ts";
+import { packBody, unpackBody } from "./parquet-compression.ts";
 import { encodePageHeader, type Page, type PageHeader } from "./parquet-page.ts";
+import type { StoredSlice } from "./stored-column.ts";
 
 /** The bytes that every row of the slices holds, if they are strings and all the same. */
-export function findRepeatedBytes(slices: readonly ColumnSlice[]): Uint8Array | undefined {
-  const [first] = slices as readonly [ColumnSlice, ...ColumnSlice[]];
-  if (first.column.layout !== "bytes") return undefined;
-  const { offsets, data } = first.column;
-  const value = data.subarray(offsets[first.from], offsets[first.from + 1]);
-  const isRepeated = slices.every((slice) => {
-    const column = slice.column as BytesColumn;
-    return column.validity === undefined && holdsOnly(column, slice.from, slice.to, value);
-  });
-  return isRepeated ? value : undefined;
+export function findRepeatedBytes(slices: readonly StoredSlice[]): Uint8Array | undefined {
+  const value = firstValue(slices[0] as StoredSlice);
+  return value && slices.every((slice) => repeats(slice, value)) ? value : undefined;
+}
+
+function firstValue({ column, from }: StoredSlice): Uint8Array | undefined {
+  const texts = column.layout === "dictionary" ? column.entries : column;
+  if (texts.layout !== "bytes") return undefined;
+  const row = column.layout === "dictionary" ? (column.indexes[from] as number) : from;
+  return texts.data.subarray(texts.offsets[row], texts.offsets[row + 1]);
+}
+
+function repeats({ column, from, to }: StoredSlice, value: Uint8Array): boolean {
+  if (column.validity !== undefined) return false;
+  if (column.layout === "bytes") return holdsOnly(column, from, to, value);
+  if (column.layout !== "dictionary" || column.entries.layout !== "bytes") return false;
+  const { entries, indexes } = column;
+  const entry = indexes[from] as number;
+  if (!holdsOnly(entries, entry, entry + 1, value)) return false;
+  for (let row = from + 1; row < to; row += 1) if (indexes[row] !== entry) return false;
+  return true;
 }
 
 function holdsOnly(column: BytesColumn, from: number, to: number, value: Uint8Array): boolean {
@@ -42,9 +53,10 @@ function holdsOnly(column: BytesColumn, from: number, to: number, value: Uint8Ar
 /** A dictionary of one entry, and one page whose levels and indexes are a run each. */
 export function encodeRepeatedChunk(
   value: Uint8Array,
-  rowCount: number,
+  slices: readonly StoredSlice[],
   options: ChunkOptions,
 ): EncodedChunk {
+  const rowCount = slices.reduce((sum, { from, to }) => sum + to - from, 0);
   const entry = new Uint8Array(4 + value.length);
   new DataView(entry.buffer).setUint32(0, value.length, true);
   entry.set(value, 4);
@@ -60,11 +72,16 @@ export function encodeRepeatedChunk(
     valueCount: rowCount,
     encoding: ENCODING.plainDictionary,
   });
-  const bytes = Buffer.concat([...dictionary.parts, ...data.parts]);
+  const sizeOf = ([header, body]: readonly [Uint8Array, Uint8Array]): number =>
+    header.length + body.length;
+  const offset = sizeOf(dictionary.parts);
+  const sizeBytes = sizeOf(data.parts);
   return {
-    bytes: new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length),
+    parts: [...dictionary.parts, ...data.parts],
+    sizeBytes: offset + sizeBytes,
+    pages: [{ offset, sizeBytes, rowCount, slices }],
     dictionaryPageOffset: 0,
-    dataPageOffset: dictionary.parts[0].length + dictionary.parts[1].length,
+    dataPageOffset: offset,
     uncompressedBytes: dictionary.uncompressedBytes + data.uncompressedBytes,
     encodings: [ENCODING.plainDictionary, ENCODING.rle],
     codec: options.codec,
@@ -96,7 +113,7 @@ function encodePage(
   codec: number,
   page: Pick<PageHeader, "type" | "valueCount" | "encoding">,
 ): { readonly parts: readonly [Uint8Array, Uint8Array]; readonly uncompressedBytes: number } {
-  const packed = compressBody(body, codec);
+  const packed = packBody(body, codec);
   const header = encodePageHeader(
     {
       ...page,
@@ -122,8 +139,9 @@ export function findRepeatedValue(
 ): Uint8Array | undefined {
   const [dictionary, ...data] = pages;
   if (dictionary?.type !== PAGE.dictionary || dictionary.valueCount !== 1) return undefined;
-  const entry = unpackBody(chunk.subarray(dictionary.bodyStart, dictionary.end), dictionary, codec);
-  if (!entry || entry.length < 4) return undefined;
+  const body = chunk.subarray(dictionary.bodyStart, dictionary.end);
+  const entry = unpackBody(body, dictionary.uncompressedBytes, codec);
+  if (entry.length < 4) return undefined;
   const length = new DataView(entry.buffer, entry.byteOffset).getUint32(0, true);
   if (length !== entry.length - 4) return undefined;
   const isRepeated = data.every((page) => isRunPage(chunk, page, codec, isNullable));
@@ -137,8 +155,8 @@ function isRunPage(chunk: Uint8Array, page: Page, codec: number, isNullable: boo
   }
   // Pages of version 2 are rare here, and hold their levels elsewhere.
   if (page.v2 || page.end - page.bodyStart > MAX_RUN_PAGE_BYTES) return false;
-  const body = unpackBody(chunk.subarray(page.bodyStart, page.end), page, codec);
-  if (!body) return false;
+  const packed = chunk.subarray(page.bodyStart, page.end);
+  const body = unpackBody(packed, page.uncompressedBytes, codec);
   let at = 0;
   if (isNullable) {
     if (page.definitionEncoding !== ENCODING.rle || body.length < 4) return false;
@@ -177,12 +195,4 @@ function isRunOf(bytes: Uint8Array, width: number, value: number, count: number)
     rest -= header / 2;
   }
   return true;
-}
-
-/** A short body without its compression, or undefined where that takes more than a copy. */
-function unpackBody(body: Uint8Array, page: Page, codec: number): Uint8Array | undefined {
-  if (codec === CODEC.none) return body;
-  return codec === CODEC.snappy
-    ? readStoredSnappy(body)
-    : decompressBody(body, page.uncompressedBytes, codec);
 }

@@ -1,8 +1,14 @@
 // Least and greatest values of the rows that are written, and how a footer states them. Rules: spec/format/parquet.md, PQ-7.
-import type { ColumnSlice } from "./arrow-ipc.ts";
-import type { BytesColumn, Column, FixedColumn } from "./column-batch.ts";
+import type { BytesColumn, Column, ColumnSlice, FixedColumn } from "./column-batch.ts";
+import { gatherColumn } from "./column-gather.ts";
 import { PHYSICAL } from "./parquet-codes.ts";
 import type { StoredStatistics } from "./parquet-footer.ts";
+import {
+  type DictionaryColumn,
+  PREFIX_BYTES,
+  type PrefixedColumn,
+  type StoredSlice,
+} from "./stored-column.ts";
 
 /** A value as its column stores it. */
 export type StoredValue = Uint8Array | number | bigint | boolean;
@@ -19,7 +25,7 @@ export interface ValueRange {
 }
 
 /** Nulls and bounds of the slices, which have one layout. */
-export function computeValueRange(slices: readonly ColumnSlice[]): ValueRange {
+export function computeValueRange(slices: readonly StoredSlice[]): ValueRange {
   return slices.map(computeSliceRange).reduce(mergeValueRanges, EMPTY_RANGE);
 }
 
@@ -47,10 +53,17 @@ function isLess(a: StoredValue, b: StoredValue, isDecimal: boolean): boolean {
   return (high === 0 ? Buffer.compare(a, b) : high) < 0;
 }
 
-function computeSliceRange(slice: ColumnSlice): ValueRange {
-  const { column, from, to } = slice;
-  const nullCount = countNullRows(slice);
+function computeSliceRange(stored: StoredSlice): ValueRange {
+  const { column, from, to } = stored;
+  const nullCount = countNullRows(stored);
   if (nullCount === to - from) return { nullCount, isUnordered: false };
+  if (column.layout === "dictionary") {
+    return { ...computeSliceRange(usedEntries(column, from, to)), nullCount };
+  }
+  if (column.layout === "prefixed") {
+    return { nullCount, isUnordered: false, ...boundStrings(column, stored, PREFIX_BYTES) };
+  }
+  const slice = stored as ColumnSlice;
   switch (column.layout) {
     case "bits":
       return { nullCount, isUnordered: false, ...boundBits(column.values, slice) };
@@ -61,14 +74,25 @@ function computeSliceRange(slice: ColumnSlice): ValueRange {
     case "int64":
       return { nullCount, isUnordered: false, ...boundLongs(column.values, slice) };
     case "bytes":
-      return { nullCount, isUnordered: false, ...boundStrings(column, slice) };
+      return { nullCount, isUnordered: false, ...boundStrings(column, slice, 0) };
     case "fixed":
       return { nullCount, isUnordered: false, isDecimal: true, ...boundDecimals(column, slice) };
   }
 }
 
+/** The entries that rows of a dictionary column refer to, each once. */
+function usedEntries(column: DictionaryColumn, from: number, to: number): ColumnSlice {
+  const { indexes, validity, entries } = column;
+  const isUsed = new Uint8Array(entries.rowCount);
+  for (let row = from; row < to; row += 1) {
+    if (!isNull(validity, row)) isUsed[indexes[row] as number] = 1;
+  }
+  const used = Int32Array.from(isUsed.keys()).filter((entry) => isUsed[entry] === 1);
+  return { column: gatherColumn(entries, undefined, used), from: 0, to: used.length };
+}
+
 /** The number of rows of a slice without a value. */
-export function countNullRows({ column, from, to }: ColumnSlice): number {
+export function countNullRows({ column, from, to }: StoredSlice): number {
   const { validity } = column;
   if (!validity) return 0;
   let present = 0;
@@ -87,7 +111,7 @@ function isNull(validity: Column["validity"], row: number): boolean {
   return validity !== undefined && ((validity[row >> 3] as number) & (1 << (row & 7))) === 0;
 }
 
-function firstPresent({ column, from }: ColumnSlice): number {
+function firstPresent({ column, from }: StoredSlice): number {
   let row = from;
   while (isNull(column.validity, row)) row += 1;
   return row;
@@ -161,29 +185,36 @@ function boundLongs(values: BigInt64Array, slice: ColumnSlice): Bounds {
   return { min: values[min] as bigint, max: values[max] as bigint };
 }
 
-function boundStrings(column: BytesColumn, slice: ColumnSlice): Bounds {
+/** `skip` bytes of each text are its length. */
+function boundStrings(
+  column: BytesColumn | PrefixedColumn,
+  slice: StoredSlice,
+  skip: number,
+): Bounds {
   const { offsets, data, validity } = column;
   const first = firstPresent(slice);
   const order = new ByteOrder(data);
+  const startOf = (row: number): number => (offsets[row] as number) + skip;
+  const endOf = (row: number): number => offsets[row + 1] as number;
   let min = first;
   let max = first;
-  let minHead = order.head(offsets[first] as number, offsets[first + 1] as number);
+  let minHead = order.head(startOf(first), endOf(first));
   let maxHead = minHead;
   for (let row = first + 1; row < slice.to; row += 1) {
-    const start = offsets[row] as number;
+    const start = (offsets[row] as number) + skip;
     const end = offsets[row + 1] as number;
     const head = order.head(start, end);
     // Most values lie between the bounds, and their first four bytes tell.
     if ((head > minHead && head < maxHead) || isNull(validity, row)) continue;
-    if (order.compare(start, end, offsets[max] as number, offsets[max + 1] as number) > 0) {
+    if (order.compare(start, end, startOf(max), endOf(max)) > 0) {
       max = row;
       maxHead = head;
-    } else if (order.compare(start, end, offsets[min] as number, offsets[min + 1] as number) < 0) {
+    } else if (order.compare(start, end, startOf(min), endOf(min)) < 0) {
       min = row;
       minHead = head;
     }
   }
-  const valueAt = (row: number): Uint8Array => data.slice(offsets[row], offsets[row + 1]);
+  const valueAt = (row: number): Uint8Array => data.slice(startOf(row), endOf(row));
   return { min: valueAt(min), max: valueAt(max) };
 }
 

@@ -1,10 +1,11 @@
 // From the values that a file stores to the type that a reader asked for: wider numbers, other
 // time units, decimals of any representation. Rules: spec/format/parquet.md, PQ-6.
-import type { ArrowColumn } from "./arrow-ffi.ts";
+
 import type { BytesColumn, Column, FixedColumn, Int64Column } from "./column-batch.ts";
 import { PHYSICAL } from "./parquet-codes.ts";
 import { timestampUnit } from "./parquet-column-type.ts";
 import type { SchemaElement } from "./parquet-footer.ts";
+import type { RawColumn } from "./parquet-raw-column.ts";
 import { type ColumnType, decimalWidthBytes, type Field } from "./schema.ts";
 
 /** A value that the asked type cannot hold. The row is counted from the first of the column. */
@@ -58,7 +59,7 @@ function isUnannotated(element: SchemaElement): boolean {
  * The decoded values in the layout of `field`. Buffers of `raw` are taken over. Throws
  * `UnfitValueError` for a value out of range.
  */
-export function convertColumn(raw: ArrowColumn, element: SchemaElement, field: Field): Column {
+export function convertColumn(raw: RawColumn, element: SchemaElement, field: Field): Column {
   switch (field.type.kind) {
     case "long":
       return raw.layout === "int32" ? widenToInt64(raw) : expectLayout(raw, "int64");
@@ -77,7 +78,7 @@ export function convertColumn(raw: ArrowColumn, element: SchemaElement, field: F
   }
 }
 
-function expectLayout(raw: ArrowColumn, layout: Column["layout"]): Column {
+function expectLayout(raw: RawColumn, layout: Column["layout"]): Column {
   if (raw.layout !== layout) throw new TypeError(`found layout ${raw.layout}, expected ${layout}`);
   return raw as Column;
 }
@@ -98,7 +99,7 @@ function widenToInt64(raw: {
   return { layout: "int64", rowCount, validity, values };
 }
 
-function widenToFloat64(raw: ArrowColumn): Column {
+function widenToFloat64(raw: RawColumn): Column {
   if (raw.layout === "float64") return raw;
   const { rowCount, validity } = raw;
   if (raw.layout === "int64") {
@@ -114,7 +115,7 @@ const MICROS_OF_DAY = 86_400_000_000n;
 /** The Julian day of 1970-01-01. */
 const EPOCH_JULIAN_DAY = 2_440_588;
 
-function convertTimestamps(raw: ArrowColumn, element: SchemaElement): Int64Column {
+function convertTimestamps(raw: RawColumn, element: SchemaElement): Int64Column {
   if (raw.layout === "fixed") return convertInt96(raw);
   const column = expectLayout(raw, "int64") as Int64Column;
   const { rowCount, validity } = column;
@@ -168,7 +169,7 @@ function convertInt96(raw: FixedColumn): Int64Column {
   return { layout: "int64", rowCount, validity, values };
 }
 
-function convertDecimals(raw: ArrowColumn, widthBytes: number): FixedColumn {
+function convertDecimals(raw: RawColumn, widthBytes: number): FixedColumn {
   if (raw.layout === "fixed" && raw.widthBytes === widthBytes) return raw;
   const { rowCount, validity } = raw;
   const data = new Uint8Array(rowCount * widthBytes);

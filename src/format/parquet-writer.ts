@@ -1,7 +1,7 @@
 // The Parquet writer contract: column batches in, one file out, and what the file says of itself.
 // The encoders behind it are chosen in open-parquet-writer.ts.
-import type { ColumnBatch } from "./column-batch.ts";
 import type { TableSchema } from "./schema.ts";
+import type { StoredBatch } from "./stored-column.ts";
 
 /** Compression of data pages. */
 export type ParquetCodec = "snappy" | "zstd" | "gzip" | "uncompressed";
@@ -16,8 +16,6 @@ export interface ParquetWriterOptions {
   readonly codec: ParquetCodec;
   /** Rows of a row group at most. */
   readonly rowGroupRows: number;
-  /** Columns worth a dictionary; the others are written plain. */
-  readonly dictionaryColumns: ReadonlySet<string>;
 }
 
 /** Smallest and largest value of a column of the whole file, as stored; absent when all are null
@@ -43,6 +41,6 @@ export interface ParquetFileSummary {
  * known only when all rows are. After a failure of `write` or `close` the file is to be given up.
  */
 export interface ParquetWriter {
-  write(batch: ColumnBatch): Promise<void>;
+  write(batch: StoredBatch): Promise<void>;
   close(footer: ReadonlyMap<string, string>): Promise<ParquetFileSummary>;
 }

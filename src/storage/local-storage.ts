@@ -56,6 +56,7 @@ const REMEMBERED_WRITES = 4096;
 export class LocalStorage implements Storage {
   readonly location: string;
   readonly leaseKind: "numbered" = "numbered";
+  readonly localFolder: string | undefined;
   readonly #runtime: Runtime;
   readonly #claimWaitMs: number;
   readonly #onStep: (step: LocalStep) => void | Promise<void>;
@@ -70,6 +71,9 @@ export class LocalStorage implements Storage {
     this.#folders = new LocalFolders(root);
     this.#staging = new LocalStaging(this.#folders, this.#runtime);
     this.location = this.#folders.root;
+    // A thread of its own would neither follow another clock nor tell its steps.
+    const isPlain = this.#runtime === systemRuntime && options.onStep === undefined;
+    this.localFolder = isPlain ? root : undefined;
   }
 
   async read(path: string, options?: StorageOptions): Promise<StoredContent> {

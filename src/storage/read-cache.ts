@@ -39,6 +39,7 @@ export function withReadCache(storage: Storage): Storage {
   return {
     location: storage.location,
     leaseKind: storage.leaseKind,
+    localFolder: storage.localFolder,
     readRange,
     read: (...args) => storage.read(...args),
     findObject: (...args) => storage.findObject(...args),

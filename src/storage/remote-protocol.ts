@@ -9,6 +9,7 @@ import { StorageError } from "./storage.ts";
 export interface StorageDescription {
   readonly location: string;
   readonly leaseKind: Storage["leaseKind"];
+  readonly localFolder: string | undefined;
 }
 
 /** The calls that travel as they are; writers have messages of their own. */

@@ -7,7 +7,8 @@ import type { ObjectWriter, Storage } from "./storage.ts";
 
 /** What a worker needs to make a `RemoteStorage`, beside the other end of the port. */
 export function describeStorage(storage: Storage): StorageDescription {
-  return { location: storage.location, leaseKind: storage.leaseKind };
+  const { location, leaseKind, localFolder } = storage;
+  return { location, leaseKind, localFolder };
 }
 
 /**

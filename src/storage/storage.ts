@@ -80,6 +80,11 @@ export interface Storage {
    * store itself, `numbered` where only exclusive creation is.
    */
   readonly leaseKind: "conditional" | "numbered";
+  /**
+   * The folder, where it is one that another thread may use by itself as well. Without it other threads
+   * go through this one.
+   */
+  readonly localFolder?: string | undefined;
 
   read(path: string, options?: StorageOptions): Promise<StoredContent>;
   /**

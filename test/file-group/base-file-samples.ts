@@ -63,7 +63,6 @@ export async function encodeBaseFile(
     schema: whole.schema,
     codec: "snappy",
     rowGroupRows: groupRows ?? Math.max(1, rows.length),
-    dictionaryColumns: new Set(),
   });
   await writer.write(whole);
   await writer.close(options.footer ?? new Map());

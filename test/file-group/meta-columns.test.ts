@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { addMetaColumns, withFileName } from "../../src/file-group/meta-columns.ts";
 import { batchRows } from "../../src/format/row-batch.ts";
 import { createTableSchema } from "../../src/format/schema.ts";
+import { toColumn } from "../../src/format/stored-column.ts";
 import { batchOfRows, keysOf } from "./base-file-samples.ts";
 
 const schema = createTableSchema("t", { id: "string", n: "int" });
@@ -12,7 +13,8 @@ const rowsOf = (count: number) => Array.from({ length: count }, (_, n) => ({ id:
 test("say instant, number of the row, key and partition of what is written (RK-7, RK-9)", () => {
   const batch = batchOfRows(schema, rowsOf(2));
   const named = withFileName(addMetaColumns(batch, keysOf(batch), values), "f.parquet");
-  expect([...batchRows(named)]).toEqual([
+  const columns = named.columns.map(toColumn);
+  expect([...batchRows({ ...named, columns })]).toEqual([
     {
       _hoodie_commit_time: "20260102000000000",
       _hoodie_commit_seqno: "20260102000000000_3_0",

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { type BasicType, parquetWriteBuffer } from "hyparquet-writer";
+import * as wasm from "parquet-wasm";
 import { describe, expect, test } from "vitest";
 import { type HudiError, isHudiError } from "../../src/errors.ts";
 import type { Column } from "../../src/format/column-batch.ts";
@@ -26,7 +27,6 @@ import {
   type StoredStatistics,
 } from "../../src/format/parquet-footer.ts";
 import { openParquetFile } from "../../src/format/parquet-reader.ts";
-import { runParquetWasm } from "../../src/format/parquet-wasm-instance.ts";
 import type { Field } from "../../src/format/schema.ts";
 import {
   batchOf,
@@ -49,7 +49,7 @@ function craftFile(
 ): Uint8Array {
   const isNullable = element.repetition === REPETITION.optional;
   const slices = [{ column, from: 0, to: column.rowCount }];
-  const chunk = encodeColumnChunk(slices, { isNullable, codec, hasDictionary: true });
+  const chunk = encodeColumnChunk(slices, { isNullable, codec, triesDictionary: true });
   const start = MAGIC.length;
   const meta = {
     physicalType: element.physicalType!,
@@ -59,7 +59,7 @@ function craftFile(
     valueCount: column.rowCount,
     statistics,
     uncompressedBytes: chunk.uncompressedBytes,
-    compressedBytes: chunk.bytes.length,
+    compressedBytes: chunk.sizeBytes,
     dataPageOffset: start + chunk.dataPageOffset,
     dictionaryPageOffset:
       chunk.dictionaryPageOffset === undefined ? undefined : start + chunk.dictionaryPageOffset,
@@ -71,7 +71,7 @@ function craftFile(
     keyValues: new Map(),
     hasColumnOrders: true,
   });
-  return new Uint8Array(Buffer.concat([MAGIC, chunk.bytes, footer]));
+  return new Uint8Array(Buffer.concat([MAGIC, ...chunk.parts, footer]));
 }
 
 async function readColumn(bytes: Uint8Array, asked: Field): Promise<Value[]> {
@@ -417,17 +417,15 @@ describe("files of other writers (PQ-3)", () => {
       f: arrow.vectorFromArray(flags, new arrow.Bool()),
     });
     for (const codec of ["SNAPPY", "GZIP", "ZSTD", "UNCOMPRESSED"] as const) {
-      const bytes = runParquetWasm((wasm) =>
-        wasm.writeParquet(
-          wasm.Table.fromIPCStream(arrow.tableToIPC(table, "stream")),
-          new wasm.WriterPropertiesBuilder()
-            .setWriterVersion(wasm.WriterVersion.V2)
-            .setCompression(wasm.Compression[codec])
-            .setDictionaryEnabled(codec === "GZIP")
-            .setStatisticsEnabled(wasm.EnabledStatistics.Page)
-            .setMaxRowGroupSize(1111)
-            .build(),
-        ),
+      const bytes = wasm.writeParquet(
+        wasm.Table.fromIPCStream(arrow.tableToIPC(table, "stream")),
+        new wasm.WriterPropertiesBuilder()
+          .setWriterVersion(wasm.WriterVersion.V2)
+          .setCompression(wasm.Compression[codec])
+          .setDictionaryEnabled(codec === "GZIP")
+          .setStatisticsEnabled(wasm.EnabledStatistics.Page)
+          .setMaxRowGroupSize(1111)
+          .build(),
       );
       expect(await readAll(bytes)).toStrictEqual(expected);
     }
@@ -436,11 +434,9 @@ describe("files of other writers (PQ-3)", () => {
   test("a codec that is not handled is named", async () => {
     const arrow = await import("apache-arrow");
     const table = arrow.tableFromArrays({ id: ids });
-    const bytes = runParquetWasm((wasm) =>
-      wasm.writeParquet(
-        wasm.Table.fromIPCStream(arrow.tableToIPC(table, "stream")),
-        new wasm.WriterPropertiesBuilder().setCompression(wasm.Compression.BROTLI).build(),
-      ),
+    const bytes = wasm.writeParquet(
+      wasm.Table.fromIPCStream(arrow.tableToIPC(table, "stream")),
+      new wasm.WriterPropertiesBuilder().setCompression(wasm.Compression.BROTLI).build(),
     );
     const file = await openParquetFile(memorySource(bytes));
     await expect(file.readRowGroup(0, [field("id", "string")])).rejects.toThrow(
@@ -463,7 +459,7 @@ describe("a dictionary of one entry (PQ-9)", () => {
     ["with one null at the end", [...Array<Value>(4999).fill(value), null]],
   ])("%s, by every writer and codec", async (_, values) => {
     for (const codec of ["snappy", "zstd", "gzip", "uncompressed"] as const) {
-      const options = { codec, rowGroupRows: 3000, dictionaryColumns: new Set(["f"]) };
+      const options = { codec, rowGroupRows: 3000 };
       const { bytes } = await writeFile(
         { name: "n", fields: [names] },
         [batchOf([names], [values])],

@@ -169,7 +169,7 @@ export async function writeFile(
     async (bytes) => {
       parts.push(bytes);
     },
-    { schema, codec: "snappy", rowGroupRows: 1000, dictionaryColumns: new Set(), ...options },
+    { schema, codec: "snappy", rowGroupRows: 1000, ...options },
   );
   for (const batch of batches) await writer.write(batch);
   const summary = await writer.close(footer);
@@ -259,7 +259,6 @@ export interface Sample {
   readonly batches: readonly (readonly (readonly Value[])[])[];
   readonly rowGroupRows: number;
   readonly codec: ParquetCodec;
-  readonly dictionary: readonly boolean[];
 }
 
 export const sampleArbitrary: fc.Arbitrary<Sample> = fc
@@ -287,7 +286,6 @@ export const sampleArbitrary: fc.Arbitrary<Sample> = fc
       batches: fc.array(batch, { maxLength: 4 }),
       rowGroupRows: fc.integer({ min: 1, max: 60 }),
       codec: fc.constantFrom(...CODECS),
-      dictionary: fc.array(fc.boolean(), { minLength: fields.length, maxLength: fields.length }),
     });
   });
 
@@ -306,13 +304,10 @@ export function writeSample(
   sample: Sample,
 ): Promise<{ bytes: Uint8Array; summary: ParquetFileSummary }> {
   const schema = { name: "sample", fields: sample.fields };
-  const names = sample.fields
-    .filter((_, index) => sample.dictionary[index])
-    .map(({ name }) => name);
   return writeFile(
     schema,
     sample.batches.map((columns) => batchOf(sample.fields, columns)),
-    { codec: sample.codec, rowGroupRows: sample.rowGroupRows, dictionaryColumns: new Set(names) },
+    { codec: sample.codec, rowGroupRows: sample.rowGroupRows },
   );
 }
 

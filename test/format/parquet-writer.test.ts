@@ -10,7 +10,6 @@ import { CODEC } from "../../src/format/parquet-codes.ts";
 import { encodeFieldElement } from "../../src/format/parquet-column-type.ts";
 import { walkPages } from "../../src/format/parquet-page.ts";
 import { openParquetFile } from "../../src/format/parquet-reader.ts";
-import { parquetWasmMemoryBytes } from "../../src/format/parquet-wasm-instance.ts";
 import {
   batchOf,
   CODECS,
@@ -64,7 +63,6 @@ describe("row groups (PQ-8)", () => {
         schema: { name: "n", fields },
         codec: "snappy",
         rowGroupRows: 10_000,
-        dictionaryColumns: new Set(),
       },
     );
     const batch = batchOf(fields, [longs(10_000).map((value) => `key ${value}`), longs(10_000)]);
@@ -76,10 +74,9 @@ describe("row groups (PQ-8)", () => {
     }
     const summary = await writer.close(new Map());
     expect(summary).toMatchObject({ rowCount: 100_000, sizeBytes: written });
-    expect(parquetWasmMemoryBytes()).toBeLessThan(16 * 1024 * 1024);
   });
 
-  test("of a large column are encoded and decoded in parts, to the same values (PQ-10)", () => {
+  test("of many rows are encoded and decoded in pages, to the same values (PQ-10, PQ-11)", () => {
     const numbers = longs(5000) as bigint[];
     const samples: [Parameters<typeof field>[1], Value[]][] = [
       ["string", numbers.map((value) => "x".repeat(Number(value) % 300))],
@@ -95,17 +92,18 @@ describe("row groups (PQ-8)", () => {
         from,
         to: all[index + 1] ?? 5000,
       }));
-      const options = { isNullable: true, codec: CODEC.none, hasDictionary: true };
+      const options = { isNullable: true, codec: CODEC.none, triesDictionary: true };
       const chunk = encodeColumnChunk(slices, options, 10_000);
-      const pages = walkPages(chunk.bytes, 5000, CODEC.none);
-      expect(pages.length).toBeGreaterThan(3);
+      const bytes = new Uint8Array(Buffer.concat(chunk.parts));
+      const pages = walkPages(bytes, 5000, CODEC.none);
+      expect(pages.length).toBeGreaterThan(["boolean", "string"].includes(String(type)) ? 0 : 3);
       const sum = pages.reduce(
         (total, page) => total + page.uncompressedBytes + page.bodyStart - page.start,
         0,
       );
       expect(chunk.uncompressedBytes).toBe(sum);
       const stored = {
-        bytes: chunk.bytes,
+        bytes,
         codec: CODEC.none,
         rowCount: 5000,
         element: encodeFieldElement(asked),
@@ -118,7 +116,6 @@ describe("row groups (PQ-8)", () => {
         [70, 70],
       ] as const) {
         const expected = valuesOf(column).slice(from, to);
-        expect(valuesOf(decoder.decode(from, to, 10_000))).toEqual(expected);
         expect(valuesOf(decoder.decode(from, to))).toEqual(expected);
       }
     }
@@ -146,7 +143,7 @@ describe("the footer", () => {
       ["a", "1"],
       ["org.apache.hudi.bloomfilter", "x".repeat(1000)],
     ]);
-    const options = { codec, dictionaryColumns: new Set(["s", "l"]) };
+    const options = { codec };
     const { bytes, summary } = await writeFile(
       { name: "trips", fields },
       [batchOf(fields, columns)],
@@ -198,14 +195,14 @@ describe("the footer", () => {
       min_value: expect.closeTo(-2e-6),
       max_value: expect.closeTo(3e-6),
     });
-    expect(chunks[0]!.dictionary_page_offset).toBe(4n);
+    expect(chunks[0]!.data_page_offset).toBe(4n);
     const total = chunks.reduce((sum, chunk) => sum + chunk.total_compressed_size, 0n);
     expect(group!.total_compressed_size).toBe(total);
     expect(BigInt(bytes.length)).toBe(4n + total + BigInt(metadata.metadata_length) + 8n);
     expect(summary.sizeBytes).toBe(bytes.length);
   });
 
-  test("of dictionary columns has dictionaries, of others none but for one repeated string (PQ-9)", async () => {
+  test("of columns whose values repeat has dictionaries, of others none (PQ-9, PQ-10)", async () => {
     const fields = ["file", "city", "id"].map((name) => field(name, "string", true));
     const ids = longs(1000).map((value) => `id ${value}`);
     const columns = [
@@ -213,9 +210,7 @@ describe("the footer", () => {
       ids.map((_, row) => `city ${row % 4}`),
       ids,
     ];
-    const { bytes } = await writeFile({ name: "n", fields }, [batchOf(fields, columns)], {
-      dictionaryColumns: new Set(["city"]),
-    });
+    const { bytes } = await writeFile({ name: "n", fields }, [batchOf(fields, columns)]);
     const metadata = parquetMetadata(bytes.slice().buffer as ArrayBuffer);
     const chunks = metadata.row_groups[0]!.columns.map((column) => column.meta_data!);
     expect(chunks.map((chunk) => chunk.dictionary_page_offset !== undefined)).toEqual([

@@ -57,7 +57,6 @@ export async function regroup(store: MemoryStore, path: string, groupRows: numbe
     schema: reader.schema,
     codec: "uncompressed",
     rowGroupRows: groupRows,
-    dictionaryColumns: new Set(),
   });
   for (let group = 0; group < reader.rowGroups.length; group += 1) {
     await writer.write(await reader.readRowGroup(group, reader.schema.fields));

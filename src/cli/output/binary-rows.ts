@@ -18,7 +18,6 @@ export async function openParquetRowWriter(
     schema,
     codec,
     rowGroupRows: ROW_GROUP_ROWS,
-    dictionaryColumns: new Set(),
   });
   return {
     write: (batch) => writer.write({ ...batch, schema }),

@@ -1,0 +1,104 @@
+// Writes plain values of rows that are present. Rules: spec/format/parquet.md, PQ-10.
+import { ByteCopier } from "./byte-copier.ts";
+import type { ByteWriter } from "./byte-writer.ts";
+import type { BytesColumn, Column, Validity } from "./column-batch.ts";
+import type { PrefixedColumn } from "./stored-column.ts";
+
+/** Appends the values of rows `from` to `to` that are present, in the plain encoding. */
+export function writePlain(
+  out: ByteWriter,
+  column: Column | PrefixedColumn,
+  from: number,
+  to: number,
+): void {
+  const { validity } = column;
+  switch (column.layout) {
+    case "prefixed":
+      out.raw(column.data.subarray(column.offsets[from], column.offsets[to]));
+      break;
+    case "bits":
+      writeFlags(out, column.values, validity, from, to);
+      break;
+    case "bytes":
+      writeTexts(out, column, from, to);
+      break;
+    case "fixed":
+      writeFixed(out, column.data, column.widthBytes, validity, from, to);
+      break;
+    default: {
+      const { buffer, byteOffset, byteLength, BYTES_PER_ELEMENT } = column.values;
+      const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+      writeFixed(out, bytes, BYTES_PER_ELEMENT, validity, from, to);
+    }
+  }
+}
+
+function isNull(validity: Validity, row: number): boolean {
+  return validity !== undefined && ((validity[row >> 3] as number) & (1 << (row & 7))) === 0;
+}
+
+/** Flags are packed from bit 0 of a fresh byte on, so a page is written by one call. */
+function writeFlags(
+  out: ByteWriter,
+  values: Uint8Array,
+  validity: Validity,
+  from: number,
+  to: number,
+): void {
+  let byte = 0;
+  let held = 0;
+  out.reserve(((to - from) >> 3) + 1);
+  for (let row = from; row < to; row += 1) {
+    if (isNull(validity, row)) continue;
+    byte |= (((values[row >> 3] as number) >> (row & 7)) & 1) << held;
+    held += 1;
+    if (held < 8) continue;
+    out.byte(byte);
+    byte = 0;
+    held = 0;
+  }
+  if (held > 0) out.byte(byte);
+}
+
+function writeFixed(
+  out: ByteWriter,
+  bytes: Uint8Array,
+  width: number,
+  validity: Validity,
+  from: number,
+  to: number,
+): void {
+  if (!validity) {
+    out.raw(bytes.subarray(from * width, to * width));
+    return;
+  }
+  out.reserve((to - from) * width);
+  const target = out.bytes;
+  let at = out.length;
+  for (let row = from; row < to; row += 1) {
+    if (isNull(validity, row)) continue;
+    const start = row * width;
+    for (let index = 0; index < width; index += 1) {
+      target[at + index] = bytes[start + index] as number;
+    }
+    at += width;
+  }
+  out.length = at;
+}
+
+function writeTexts(out: ByteWriter, column: BytesColumn, from: number, to: number): void {
+  const { offsets, data, validity } = column;
+  out.reserve((offsets[to] as number) - (offsets[from] as number) + (to - from) * 4);
+  const copier = new ByteCopier(data, out.bytes);
+  const view = new DataView(out.bytes.buffer, out.bytes.byteOffset, out.bytes.byteLength);
+  let at = out.length;
+  for (let row = from; row < to; row += 1) {
+    if (isNull(validity, row)) continue;
+    const start = offsets[row] as number;
+    const length = (offsets[row + 1] as number) - start;
+    view.setInt32(at, length, true);
+    copier.copy(start, length, at + 4);
+    at += 4 + length;
+  }
+  out.length = at;
+}
