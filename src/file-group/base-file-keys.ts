@@ -1,18 +1,24 @@
 // Finds keys in one base file: by the key range and bloom filter of the footer, then by its key column.
 // Rules: spec/format/base-file.md, BASE-7 and BASE-8.
 import { HudiError } from "../errors.ts";
-import { type BytesColumn, isPresent } from "../format/column-batch.ts";
+import type { BytesColumn } from "../format/column-batch.ts";
 import { KeyTable } from "../format/key-table.ts";
 import type { ParquetFileReader } from "../format/parquet-reader.ts";
+import {
+  PREFIX_BYTES,
+  type PrefixedColumn,
+  type StoredColumn,
+  toColumn,
+} from "../format/stored-column.ts";
 import { META_FIELDS } from "../layout/record-key.ts";
 import { yieldToHost } from "../runtime/concurrency.ts";
 import type { Storage } from "../storage/storage.ts";
 import {
+  BATCH_ROWS,
   type BaseFileRef,
   findBloomFilter,
   findKeyRange,
   openBaseFile,
-  readAllBatches,
 } from "./base-file.ts";
 import { isInKeyRange } from "./key-order.ts";
 
@@ -67,23 +73,33 @@ export async function findKeys(
       rowOfId[id] = row;
     }
     let position = 0;
-    for await (const batch of readAllBatches(reader, [KEY_FIELD], signal)) {
-      const column = batch.columns[0];
-      if (column?.layout !== "bytes") throw missingKeys(file.path);
-      for (let row = 0; row < column.rowCount; row += 1, position += 1) {
-        if (!isPresent(column, row)) throw missingKeys(file.path);
-        const id = table.find(
-          0,
-          column.data,
-          column.offsets[row] as number,
-          column.offsets[row + 1] as number,
-        );
+    for await (const column of readStoredKeys(reader, signal)) {
+      const { data, offsets, rowCount, validity } = column;
+      if (validity) throw missingKeys(file.path);
+      const skip = column.layout === "prefixed" ? PREFIX_BYTES : 0;
+      for (let row = 0; row < rowCount; row += 1, position += 1) {
+        const start = (offsets[row] as number) + skip;
+        const id = table.find(0, data, start, offsets[row + 1] as number);
         if (id >= 0) matches.add(rowOfId[id] as number, position);
       }
       await yieldToHost(signal);
     }
   }
   return { ...matches.finish(), fileRowCount: reader.rowCount, fileDataBytes: dataBytes(reader) };
+}
+
+/** The record keys of a file, batch by batch; not taken out of plain pages. */
+async function* readStoredKeys(
+  reader: ParquetFileReader,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<BytesColumn | PrefixedColumn> {
+  const options = { signal, batchRows: BATCH_ROWS };
+  for (let group = 0; group < reader.rowGroups.length; group += 1) {
+    for await (const { columns } of reader.readStoredBatches(group, [KEY_FIELD], options)) {
+      const [column] = columns as readonly [StoredColumn];
+      yield column.layout === "prefixed" ? column : (toColumn(column) as BytesColumn);
+    }
+  }
 }
 
 /** Bytes of the row groups of a file: what its rows need, without the footer. */
@@ -100,7 +116,9 @@ function missingKeys(path: string): HudiError {
 }
 
 function allRows(rowCount: number): Int32Array {
-  return Int32Array.from({ length: rowCount }, (_, row) => row);
+  const rows = new Int32Array(rowCount);
+  for (let row = 0; row < rowCount; row += 1) rows[row] = row;
+  return rows;
 }
 
 function filterByFooter(

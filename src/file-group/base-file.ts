@@ -2,9 +2,7 @@
 // Rules: spec/format/base-file.md, BASE-1 to BASE-6.
 import { HudiError } from "../errors.ts";
 import { type BloomFilter, decodeBloomFilter } from "../format/bloom-filter.ts";
-import type { ColumnBatch } from "../format/column-batch.ts";
 import { openParquetFile, type ParquetFileReader } from "../format/parquet-reader.ts";
-import type { Field } from "../format/schema.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { BaseFile } from "./file-slice.ts";
 
@@ -87,15 +85,4 @@ export function findBloomFilter(file: ParquetFileReader, path: string): BloomFil
     file.keyValues.get(FOOTER_BLOOM) ?? file.keyValues.get("com.uber.hoodie.bloomfilter");
   if (text === undefined) return undefined;
   return decodeBloomFilter(text, file.keyValues.get(FOOTER_BLOOM_TYPE) ?? "SIMPLE", path);
-}
-
-/** All rows of a file, a bounded number at a time. */
-export async function* readAllBatches(
-  file: ParquetFileReader,
-  fields: readonly Field[],
-  signal: AbortSignal | undefined,
-): AsyncGenerator<ColumnBatch> {
-  for (let group = 0; group < file.rowGroups.length; group += 1) {
-    yield* file.readBatches(group, fields, { signal, batchRows: BATCH_ROWS });
-  }
 }

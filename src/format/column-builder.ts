@@ -291,7 +291,8 @@ class StringBuilder extends NullableBuilder {
       rowCount: this.rowCount,
       validity,
       offsets: this.#offsets.slice(0, this.rowCount + 1),
-      data: Uint8Array.prototype.slice.call(this.#data, 0, this.#used),
+      // No Buffer: its `slice` would be a view.
+      data: new Uint8Array(this.#data.subarray(0, this.#used)),
     };
   }
 }

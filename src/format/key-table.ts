@@ -12,7 +12,11 @@ export class KeyTable {
   #scopes: Int32Array;
   #offsets: Int32Array;
   #bytes: Uint8Array;
+  #bytesView: DataView;
   #count = 0;
+  /** The bytes that keys were last taken from, as words. */
+  #source: Uint8Array | undefined;
+  #sourceView: DataView = new DataView(new ArrayBuffer(0));
 
   constructor(expectedKeys: number = 1024, expectedBytes: number = expectedKeys * 24) {
     const size = tableSize(expectedKeys);
@@ -23,6 +27,7 @@ export class KeyTable {
     this.#scopes = new Int32Array(room);
     this.#offsets = new Int32Array(room + 1);
     this.#bytes = new Uint8Array(Math.max(256, expectedBytes));
+    this.#bytesView = viewOf(this.#bytes);
   }
 
   /** Distinct keys so far. */
@@ -32,12 +37,13 @@ export class KeyTable {
 
   /** The number of a key, which is added if it is new. */
   add(scope: number, data: Uint8Array, start: number, end: number): number {
-    const hash = hashBytes(scope, data, start, end);
+    const view = this.#open(data);
+    const hash = hashBytes(scope, view, start, end);
     let slot = hash & this.#mask;
     for (;;) {
       const id = this.#slots[slot] as number;
       if (id < 0) break;
-      if (this.#isKey(id, hash, scope, data, start, end)) return id;
+      if (this.#isKey(id, hash, scope, view, start, end)) return id;
       slot = (slot + 1) & this.#mask;
     }
     const id = this.#append(hash, scope, data, start, end);
@@ -48,13 +54,22 @@ export class KeyTable {
 
   /** The number of a key, or -1. */
   find(scope: number, data: Uint8Array, start: number, end: number): number {
-    const hash = hashBytes(scope, data, start, end);
+    const view = this.#open(data);
+    const hash = hashBytes(scope, view, start, end);
     let slot = hash & this.#mask;
     for (;;) {
       const id = this.#slots[slot] as number;
-      if (id < 0 || this.#isKey(id, hash, scope, data, start, end)) return id;
+      if (id < 0 || this.#isKey(id, hash, scope, view, start, end)) return id;
       slot = (slot + 1) & this.#mask;
     }
+  }
+
+  #open(data: Uint8Array): DataView {
+    if (this.#source !== data) {
+      this.#source = data;
+      this.#sourceView = viewOf(data);
+    }
+    return this.#sourceView;
   }
 
   /** The bytes of the key with that number; a view. */
@@ -66,7 +81,7 @@ export class KeyTable {
     id: number,
     hash: number,
     scope: number,
-    data: Uint8Array,
+    data: DataView,
     start: number,
     end: number,
   ): boolean {
@@ -74,9 +89,14 @@ export class KeyTable {
     const from = this.#offsets[id] as number;
     const length = end - start;
     if ((this.#offsets[id + 1] as number) - from !== length) return false;
-    const bytes = this.#bytes;
-    for (let index = 0; index < length; index += 1) {
-      if (bytes[from + index] !== data[start + index]) return false;
+    const bytes = this.#bytesView;
+    let at = start;
+    let own = from;
+    for (; at + 4 <= end; at += 4, own += 4) {
+      if (data.getInt32(at) !== bytes.getInt32(own)) return false;
+    }
+    for (; at < end; at += 1, own += 1) {
+      if (data.getUint8(at) !== bytes.getUint8(own)) return false;
     }
     return true;
   }
@@ -90,6 +110,7 @@ export class KeyTable {
       const larger = new Uint8Array(Math.max(to, this.#bytes.length * 2));
       larger.set(this.#bytes.subarray(0, from));
       this.#bytes = larger;
+      this.#bytesView = viewOf(larger);
     }
     for (let at = start, into = from; at < end; at += 1, into += 1) {
       this.#bytes[into] = data[at] as number;
@@ -131,10 +152,19 @@ function tableSize(expectedKeys: number): number {
   return size;
 }
 
-function hashBytes(scope: number, data: Uint8Array, start: number, end: number): number {
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function hashBytes(scope: number, data: DataView, start: number, end: number): number {
   let hash = Math.imul(scope ^ 0x9e3779b9, 0x85ebca6b) ^ (end - start);
-  for (let at = start; at < end; at += 1) {
-    hash = Math.imul(hash ^ (data[at] as number), 0x01000193);
+  let at = start;
+  for (; at + 4 <= end; at += 4) {
+    hash = Math.imul(hash ^ data.getInt32(at), 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  for (; at < end; at += 1) {
+    hash = Math.imul(hash ^ data.getUint8(at), 0x01000193);
   }
   hash ^= hash >>> 15;
   hash = Math.imul(hash, 0x2c1b3c6d);

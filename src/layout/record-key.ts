@@ -179,7 +179,8 @@ export function* formatColumn(field: Field, column: Column): Steps<BytesColumn> 
     if (isPresent(column, row)) used += data.write(format(row), used, "latin1");
     offsets[row + 1] = used;
   }
-  return { layout: "bytes", rowCount, validity, offsets, data: data.subarray(0, used) };
+  const texts = new Uint8Array(data.buffer, data.byteOffset, used);
+  return { layout: "bytes", rowCount, validity, offsets, data: texts };
 }
 
 function keyFormatter(field: Field, column: Column): (row: number) => string {

@@ -98,7 +98,7 @@ describe("gathering (CB-2)", () => {
   });
 });
 
-describe("slices and joins", () => {
+describe("slices and joins (CB-4)", () => {
   const rows = (batch: ReturnType<typeof batchOf>): unknown[] => [...batchRows(batch)];
 
   test("a slice has the rows between two", () => {

@@ -1,0 +1,319 @@
+// The encodings of pages against plain definitions: runs and packed groups, differences, dictionaries,
+// and columns that are carried over as they are stored.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ByteCopier } from "../../src/format/byte-copier.ts";
+import { ByteWriter } from "../../src/format/byte-writer.ts";
+import type { BytesColumn, Column } from "../../src/format/column-batch.ts";
+import { gatherColumn } from "../../src/format/column-gather.ts";
+import { ChunkDecoder } from "../../src/format/parquet-chunk-decoder.ts";
+import { encodeColumnChunk } from "../../src/format/parquet-chunk-encoder.ts";
+import { CODEC } from "../../src/format/parquet-codes.ts";
+import { encodeFieldElement } from "../../src/format/parquet-column-type.ts";
+import {
+  decodeDeltaNumbers,
+  decodeDeltaTexts,
+  joinByteStreams,
+} from "../../src/format/parquet-delta.ts";
+import { buildDictionary } from "../../src/format/parquet-dictionary.ts";
+import { countBits, HybridReader } from "../../src/format/parquet-hybrid-reader.ts";
+import { writeBitmap, writeBitRun, writeHybrid } from "../../src/format/parquet-hybrid-writer.ts";
+import { findRepeatedBytes } from "../../src/format/parquet-repeated-chunk.ts";
+import { computeValueRange } from "../../src/format/parquet-statistics.ts";
+import { createTableSchema, type Field } from "../../src/format/schema.ts";
+import { type StoredColumn, toColumn, withPrefixes } from "../../src/format/stored-column.ts";
+import { gatherStored, IncomingColumn } from "../../src/format/stored-gather.ts";
+import { ALL_SCHEMA, columnOf, someValueOf, valuesIn } from "./column-samples.ts";
+
+/** Numbers with runs of any length between others. */
+const runs = (most: number): fc.Arbitrary<number[]> =>
+  fc.oneof(
+    fc.array(fc.nat(most), { maxLength: 1500, size: "max" }),
+    fc
+      .array(fc.tuple(fc.nat(most), fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 700 }))), {
+        maxLength: 60,
+        size: "max",
+      })
+      .map((list) => list.flatMap(([value, count]) => Array<number>(count).fill(value))),
+  );
+
+describe("runs and packed groups (PQ-12)", () => {
+  test("give back any numbers of any width, from any place on", () => {
+    const sample = fc
+      .integer({ min: 0, max: 24 })
+      .chain((width) => fc.tuple(fc.constant(width), runs(2 ** width - 1), fc.nat(100)));
+    fc.assert(
+      fc.property(sample, ([width, numbers, begin]) => {
+        const from = Math.min(begin, numbers.length);
+        const out = new ByteWriter(8);
+        out.raw(Uint8Array.of(7, 7, 7));
+        writeHybrid(out, Int32Array.from(numbers), 0, numbers.length, width);
+        const reader = new HybridReader(out.bytes, 3, out.length, width);
+        reader.skip(from);
+        const half = (numbers.length - from) >> 1;
+        const found = new Int32Array(numbers.length - from);
+        reader.read(found, 0, half);
+        reader.read(found, half, found.length - half);
+        expect([...found]).toEqual(numbers.slice(from));
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  test("of one bit give back any bitmap, shifted to any place", () => {
+    fc.assert(
+      fc.property(runs(1), fc.nat(20), fc.nat(20), (bits, from, into) => {
+        const bitmap = new Uint8Array((from + bits.length + 7) >> 3);
+        bits.forEach((bit, index) => {
+          const at = from + index;
+          bitmap[at >> 3] = (bitmap[at >> 3] as number) | (bit << (at & 7));
+        });
+        const out = new ByteWriter();
+        writeBitmap(out, bitmap, from, from + bits.length);
+        const reader = new HybridReader(out.bytes, 0, out.length, 1);
+        const found = new Uint8Array((into + bits.length + 7) >> 3);
+        const set = reader.readBits(found, into, bits.length);
+        const read = bits.map((_, index) => {
+          const at = into + index;
+          return ((found[at >> 3] as number) >> (at & 7)) & 1;
+        });
+        expect(read).toEqual(bits);
+        expect(set).toBe(bits.reduce((sum, bit) => sum + bit, 0));
+        expect(countBits(found, into, into + bits.length)).toBe(set);
+        expect(countBits(found, 0, into)).toBe(0);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  test("that end too early, or have no values or too many bits, are refused", () => {
+    const read = (bytes: number[], width: number, count: number): void => {
+      const reader = new HybridReader(Uint8Array.from(bytes), 0, bytes.length, width);
+      reader.read(new Int32Array(count), 0, count);
+    };
+    const out = new ByteWriter();
+    writeBitRun(out, 1, 5);
+    read([...out.view()], 1, 5);
+    expect(() => read([...out.view()], 1, 6)).toThrow("end too early");
+    expect(() => read([2], 8, 1)).toThrow("end too early");
+    expect(() => read([3], 3, 1)).toThrow("end too early");
+    expect(() => read([0xff], 1, 1)).toThrow("end too early");
+    expect(() => read([0, 1], 1, 1)).toThrow("a run without values");
+    expect(() => read([2, 1], 40, 1)).toThrow("numbers of 40 bits");
+  });
+});
+
+describe("differences (PQ-13)", () => {
+  // Block of 128, four parts, two values: 7 and 5; the differences have no bits.
+  const two = [0x80, 0x01, 4, 2, 14, 3, 0, 0, 0, 0];
+
+  test("hold what they say and no more than is expected", () => {
+    expect(decodeDeltaNumbers(Uint8Array.from(two), 0, 2)).toEqual({
+      values: BigInt64Array.of(7n, 5n),
+      end: two.length,
+    });
+    expect(() => decodeDeltaNumbers(Uint8Array.from(two), 0, 1)).toThrow("2 differences for 1");
+    expect(() => decodeDeltaNumbers(Uint8Array.from(two.slice(0, 8)), 0, 2)).toThrow("too early");
+    expect(() => decodeDeltaNumbers(Uint8Array.of(7, 2, 1, 0), 0, 9)).toThrow("block of 7");
+  });
+
+  test("of texts that share more than there is are refused", () => {
+    // One text that shares three bytes with none before it.
+    const shared = [0x80, 0x01, 4, 1, 6];
+    const suffix = [0x80, 0x01, 4, 1, 0];
+    expect(() => decodeDeltaTexts(Uint8Array.from([...shared, ...suffix]), 0, 1)).toThrow(
+      "a text shares 3 bytes with one of 0",
+    );
+  });
+
+  test("streams of bytes are put together again", () => {
+    const joined = joinByteStreams(Uint8Array.of(1, 2, 3, 4, 5, 6), 2);
+    expect([...joined]).toEqual([1, 4, 2, 5, 3, 6]);
+  });
+});
+
+describe("copies of short ranges", () => {
+  test("are those of the engine, for any bytes and for texts", () => {
+    const text = Buffer.from("\u007f\u{1f680}éF\u0000".repeat(60));
+    fc.assert(
+      fc.property(fc.nat(200), fc.nat(150), fc.nat(40), (start, length, at) => {
+        const any = Uint8Array.from({ length: 400 }, (_, index) => (index * 37 + 0xf0) & 0xff);
+        for (const [source, method] of [
+          [any, "copy"],
+          [text, "copyText"],
+        ] as const) {
+          const target = new Uint8Array(256);
+          new ByteCopier(source, target)[method](start, length, at);
+          const expected = new Uint8Array(256);
+          expected.set(source.subarray(start, start + length), at);
+          expect(target).toEqual(expected);
+        }
+      }),
+    );
+  });
+});
+
+describe("dictionaries (PQ-10)", () => {
+  const [field] = createTableSchema("t", { c: "double?" }).fields as [Field];
+  const slice = (column: StoredColumn) => ({ column, from: 0, to: column.rowCount });
+
+  test("keep both zeros and every NaN apart", () => {
+    const values = new Float64Array(12);
+    const bits = new BigUint64Array(values.buffer);
+    const kinds = [0n, 1n << 63n, 0x7ff8000000000001n, 0x7ff8000000000002n];
+    for (let row = 0; row < 12; row += 1) bits[row] = kinds[row % 4] as bigint;
+    const column: Column = { layout: "float64", rowCount: 12, validity: undefined, values };
+    const dictionary = buildDictionary([slice(column)]);
+    expect(dictionary?.entryCount).toBe(4);
+    const chunk = encodeColumnChunk([slice(column)], {
+      isNullable: true,
+      codec: CODEC.none,
+      triesDictionary: true,
+    });
+    const decoder = new ChunkDecoder(
+      {
+        bytes: new Uint8Array(Buffer.concat(chunk.parts)),
+        codec: CODEC.none,
+        rowCount: 12,
+        element: encodeFieldElement(field),
+      },
+      field,
+    );
+    const back = decoder.decode(0, 12) as { values: Float64Array };
+    expect([...new BigUint64Array(back.values.buffer)]).toEqual([...bits]);
+  });
+
+  test.each([
+    ["few uses of each", 200, 100],
+    ["many distinct values", 20_000, 15_000],
+  ])("are given up with %s", (_, rows, distinct) => {
+    const ids = Array.from({ length: rows }, (_, row) => row % distinct);
+    expect(buildDictionary([slice(columnOf(field, ids))])).toBeUndefined();
+  });
+});
+
+describe("stored forms (CB-5)", () => {
+  test("whose dictionary holds a value twice are gathered by value", () => {
+    const [field] = createTableSchema("t", { c: "string?" }).fields as [Field];
+    const column: StoredColumn = {
+      layout: "dictionary",
+      rowCount: 3,
+      validity: Uint8Array.of(0b101),
+      indexes: Int32Array.of(3, 0, 1),
+      entries: columnOf(field, ["a", "b", "a", "c"]),
+    };
+    const incoming = new IncomingColumn(columnOf(field, ["b", "d", null]));
+    const gathered = gatherStored(column, incoming, Int32Array.of(0, ~0, 1, 2, ~1, ~2, 0));
+    expect(valuesIn(field, toColumn(gathered))).toEqual(["c", "b", null, "b", "d", null, "c"]);
+  });
+
+  test("take no room for a null, and its entry is no value", () => {
+    const [field] = createTableSchema("t", { c: "string?" }).fields as [Field];
+    const texts = withPrefixes(columnOf(field, [null, "ab", null, ""]) as BytesColumn);
+    expect([...texts.offsets]).toEqual([0, 0, 6, 6, 10]);
+    const column: StoredColumn = {
+      layout: "dictionary",
+      rowCount: 3,
+      validity: Uint8Array.of(0b110),
+      indexes: Int32Array.of(0, 1, 1),
+      entries: columnOf(field, ["a", "z"]),
+    };
+    const range = computeValueRange([{ column, from: 0, to: 3 }]);
+    expect(range).toMatchObject({ nullCount: 1, min: Uint8Array.of(122), max: Uint8Array.of(122) });
+  });
+
+  test("repeat one text only where every row refers to it (PQ-9)", () => {
+    const [field] = createTableSchema("t", { c: "string?" }).fields as [Field];
+    const repeated = (indexes: number[], validity?: Uint8Array): Uint8Array | undefined => {
+      const entries = columnOf(field, ["a", "b"]);
+      const base = { rowCount: indexes.length, validity, indexes: Int32Array.from(indexes) };
+      const column: StoredColumn = { layout: "dictionary", ...base, entries };
+      return findRepeatedBytes([{ column, from: 0, to: indexes.length }]);
+    };
+    expect(repeated([1, 1, 1])).toEqual(Uint8Array.of(98));
+    expect(repeated([1, 1, 0])).toBeUndefined();
+    expect(repeated([1, 1, 1], Uint8Array.of(0b101))).toBeUndefined();
+  });
+
+  test("of a dictionary that no row uses are nulls", () => {
+    for (const type of ["string?", "long?", "decimal(10,2)?"] as const) {
+      const [field] = createTableSchema("t", { c: type }).fields as [Field];
+      const entries = columnOf(field, []);
+      const base = { rowCount: 2, validity: Uint8Array.of(0), indexes: new Int32Array(2) };
+      const column: StoredColumn = { layout: "dictionary", ...base, entries };
+      expect(valuesIn(field, toColumn(column))).toEqual([null, null]);
+    }
+  });
+
+  /** The rows as a file stores them, in whatever form the encoder chose. */
+  function storedAs(field: Field, column: Column): StoredColumn {
+    if (column.rowCount === 0) return column;
+    const slices = [{ column, from: 0, to: column.rowCount }];
+    const options = { isNullable: true, codec: CODEC.snappy, triesDictionary: true };
+    const chunk = encodeColumnChunk(slices, options, 64);
+    const { rowCount } = column;
+    const bytes = new Uint8Array(Buffer.concat(chunk.parts));
+    const element = encodeFieldElement(field);
+    const decoder = new ChunkDecoder({ bytes, codec: chunk.codec, rowCount, element }, field);
+    return decoder.decodeStored(0, rowCount);
+  }
+
+  const sample = fc.constantFrom(...ALL_SCHEMA.fields).chain((field) => {
+    const value = fc.option(someValueOf(field), { nil: null });
+    const few = fc
+      .array(value, { minLength: 1, maxLength: 3 })
+      .chain((list) => fc.array(fc.constantFrom(...list), { maxLength: 90, size: "max" }));
+    const any = fc.array(value, { maxLength: 60, size: "max" });
+    return fc.tuple(fc.constant(field), fc.oneof(few, any), fc.array(value, { minLength: 1 }));
+  });
+
+  const forms = new Set<string>();
+
+  test("gather, state their bounds and are written as what they hold", () => {
+    fc.assert(
+      fc.property(sample, fc.infiniteStream(fc.nat()), ([field, kept, more], random) => {
+        const column = columnOf(field, kept);
+        const incoming = columnOf(field, more);
+        const stored = storedAs(field, column);
+        forms.add(stored.layout);
+        expect(valuesIn(field, toColumn(stored))).toEqual(kept);
+        const picks = Int32Array.from({ length: kept.length + 5 }, () => {
+          const pick = random.next().value as number;
+          if (pick % 3 === 0 || kept.length === 0) return ~(pick % more.length);
+          return pick % kept.length;
+        });
+        const expected = gatherColumn(column, incoming, picks);
+        const gathered = gatherStored(stored, new IncomingColumn(incoming), picks);
+        expect(valuesIn(field, toColumn(gathered))).toEqual(valuesIn(field, expected));
+        const whole = (one: StoredColumn) => [{ column: one, from: 0, to: one.rowCount }];
+        expect(computeValueRange(whole(gathered))).toEqual(computeValueRange(whole(expected)));
+        expect(valuesIn(field, toColumn(storedAs(field, toColumn(gathered))))).toEqual(
+          valuesIn(field, expected),
+        );
+      }),
+      { numRuns: 600 },
+    );
+    expect([...forms]).toEqual(expect.arrayContaining(["bits", "dictionary", "int64", "prefixed"]));
+  });
+
+  test("of several kinds in one chunk are one column", () => {
+    const [field] = createTableSchema("t", { c: "string?" }).fields as [Field];
+    const texts = columnOf(field, ["a", null, "bb", "a"]) as BytesColumn;
+    const repeated = storedAs(field, columnOf(field, Array(9).fill("x")));
+    expect(repeated.layout).toBe("dictionary");
+    const parts: StoredColumn[] = [texts, withPrefixes(texts), repeated, withPrefixes(texts)];
+    for (const triesDictionary of [true, false]) {
+      const slices = parts.map((column) => ({ column, from: 1, to: column.rowCount }));
+      const options = { isNullable: true, codec: CODEC.zstd, triesDictionary };
+      const chunk = encodeColumnChunk(slices, options, 20);
+      const rowCount = slices.reduce((sum, { from, to }) => sum + to - from, 0);
+      const bytes = new Uint8Array(Buffer.concat(chunk.parts));
+      const element = encodeFieldElement(field);
+      const decoder = new ChunkDecoder({ bytes, codec: chunk.codec, rowCount, element }, field);
+      const three = [null, "bb", "a"];
+      const expected = [...three, ...three, ...Array(8).fill("x"), ...three];
+      expect(valuesIn(field, decoder.decode(0, rowCount))).toEqual(expected);
+      expect(valuesIn(field, toColumn(decoder.decodeStored(2, 12)))).toEqual(expected.slice(2, 12));
+    }
+  });
+});
