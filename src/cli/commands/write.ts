@@ -84,24 +84,28 @@ async function runWrite(io: LakeIo, location: string, flags: WriteFlags): Promis
     metadataTable: flags.dropMetadataTable ? ("drop" as const) : undefined,
     storage: showsProgress(io) ? await openCountedStorage(io, location, flags, counter) : undefined,
   };
-  await useTable(
-    location,
-    flags,
-    io,
-    async (table) => {
-      const shape = createRowShape(await table.schema({ signal }), table.config, op === "delete");
-      const rows = readInput(source, format, shape, signal);
-      const progress = startProgress(io, () => describeProgress(source.progress, counter));
-      let commit: Commit;
-      try {
-        commit = await WRITES[op](table, rows as Source<Record<string, unknown>>, signal);
-      } finally {
-        progress.stop();
-      }
-      await printCommit(io, flags, commit, source.progress.rows);
-    },
-    settings,
-  );
+  try {
+    await useTable(
+      location,
+      flags,
+      io,
+      async (table) => {
+        const shape = createRowShape(await table.schema({ signal }), table.config, op === "delete");
+        const rows = readInput(source, format, shape, signal);
+        const progress = startProgress(io, () => describeProgress(source.progress, counter));
+        let commit: Commit;
+        try {
+          commit = await WRITES[op](table, rows as Source<Record<string, unknown>>, signal);
+        } finally {
+          progress.stop();
+        }
+        await printCommit(io, flags, commit, source.progress.rows);
+      },
+      settings,
+    );
+  } finally {
+    await settings.storage?.close();
+  }
 }
 
 const WRITES: Record<
