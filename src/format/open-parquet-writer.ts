@@ -2,10 +2,20 @@
 // by column into the sink, and ends with a footer of our own. Rules: spec/format/parquet.md, PQ-8.
 import { HudiError } from "../errors.ts";
 import { columnLayout } from "./column-batch.ts";
-import { type ChunkOptions, encodeColumnChunk } from "./parquet-chunk-encoder.ts";
+import {
+  type ChunkOptions,
+  type EncodedChunk,
+  encodeColumnChunk,
+} from "./parquet-chunk-encoder.ts";
 import { CODEC, MAGIC } from "./parquet-codes.ts";
 import { encodeFieldElement, encodeRootElement } from "./parquet-column-type.ts";
-import { type ColumnChunk, encodeFooter, type RowGroup } from "./parquet-footer.ts";
+import {
+  type ColumnChunk,
+  encodeFooter,
+  type IndexPlace,
+  type RowGroup,
+} from "./parquet-footer.ts";
+import { encodeColumnIndex, encodeOffsetIndex, type IndexedPage } from "./parquet-page-index.ts";
 import { encodeRepeatedChunk, findRepeatedBytes } from "./parquet-repeated-chunk.ts";
 import {
   computeValueRange,
@@ -63,6 +73,8 @@ class RowGroupWriter implements ParquetWriter {
   readonly #codec: number;
   readonly #pending: ColumnSlices;
   readonly #rowGroups: RowGroup[] = [];
+  /** The pages of each chunk, until their index is written behind the row groups. */
+  readonly #pages: Map<ColumnChunk, readonly IndexedPage[]> = new Map();
   readonly #ranges: ValueRange[];
   #position = 0;
   #rowCount = 0;
@@ -95,10 +107,11 @@ class RowGroupWriter implements ParquetWriter {
   async close(footer: ReadonlyMap<string, string>): Promise<ParquetFileSummary> {
     if (this.#pending.rowCount > 0) await this.#flushRowGroup();
     const { schema } = this.#options;
+    const rowGroups = await this.#writePageIndex();
     const bytes = encodeFooter({
       elements: [encodeRootElement(schema), ...schema.fields.map(encodeFieldElement)],
       rowCount: this.#rowCount,
-      rowGroups: this.#rowGroups,
+      rowGroups,
       keyValues: footer,
       createdBy: CREATED_BY,
       hasColumnOrders: true,
@@ -112,6 +125,33 @@ class RowGroupWriter implements ParquetWriter {
         summarizeColumn(field, this.#ranges[index] as ValueRange),
       ),
     };
+  }
+
+  /** Bounds of all pages, then places of all pages, as other writers have them. */
+  async #writePageIndex(): Promise<readonly RowGroup[]> {
+    const place = async (bytes: Uint8Array | undefined): Promise<IndexPlace | undefined> => {
+      if (!bytes) return undefined;
+      const offset = this.#position;
+      await this.#emit(bytes);
+      return { offset, sizeBytes: bytes.length };
+    };
+    const pagesOf = (chunk: ColumnChunk): readonly IndexedPage[] => this.#pages.get(chunk) ?? [];
+    const columnIndexes = new Map<ColumnChunk, IndexPlace | undefined>();
+    const chunks = this.#rowGroups.flatMap((group) => group.columns);
+    for (const chunk of chunks) {
+      const index = encodeColumnIndex(pagesOf(chunk), chunk.physicalType);
+      columnIndexes.set(chunk, await place(index));
+    }
+    const rowGroups: RowGroup[] = [];
+    for (const { rowCount, columns } of this.#rowGroups) {
+      const indexed: ColumnChunk[] = [];
+      for (const chunk of columns) {
+        const offsetIndex = await place(encodeOffsetIndex(pagesOf(chunk)));
+        indexed.push({ ...chunk, offsetIndex, columnIndex: columnIndexes.get(chunk) });
+      }
+      rowGroups.push({ rowCount, columns: indexed });
+    }
+    return rowGroups;
   }
 
   async #flushRowGroup(): Promise<void> {
@@ -137,12 +177,13 @@ class RowGroupWriter implements ParquetWriter {
       triesDictionary: true,
     };
     const repeated = findRepeatedBytes(slices);
-    const range = repeated ? rangeOfValue(repeated) : computeValueRange(slices);
-    this.#ranges[index] = mergeValueRanges(this.#ranges[index] as ValueRange, range);
     const chunk = repeated
       ? encodeRepeatedChunk(repeated, slices, options)
       : encodeColumnChunk(slices, options);
     const start = this.#position;
+    const pages = indexPages(chunk, start, repeated);
+    const range = pages.map((page) => page.range).reduce(mergeValueRanges, EMPTY_RANGE);
+    this.#ranges[index] = mergeValueRanges(this.#ranges[index] as ValueRange, range);
     const meta: ColumnChunk = {
       physicalType: physicalType as number,
       path: [field.name],
@@ -157,6 +198,7 @@ class RowGroupWriter implements ParquetWriter {
       statistics: encodeStatistics(range, physicalType as number),
     };
     for (const part of chunk.parts) await this.#emit(part);
+    this.#pages.set(meta, pages);
     return meta;
   }
 
@@ -193,6 +235,21 @@ function requireWritableColumn(field: Field, column: StoredColumn, rowCount: num
     "INVALID",
     `cannot write column ${field.name} (${formatFieldType(field)}): found null in row ${row} of the batch, expected a value`,
   );
+}
+
+/** What an index says of the pages of a chunk that begins at `start` of its file. */
+function indexPages(
+  chunk: EncodedChunk,
+  start: number,
+  repeated: Uint8Array | undefined,
+): IndexedPage[] {
+  let firstRow = 0;
+  return chunk.pages.map(({ offset, sizeBytes, rowCount, slices }) => {
+    const range = repeated ? rangeOfValue(repeated) : computeValueRange(slices);
+    const page = { offset: start + offset, sizeBytes, firstRow, rowCount, range };
+    firstRow += rowCount;
+    return page;
+  });
 }
 
 function rangeOfValue(value: Uint8Array): ValueRange {

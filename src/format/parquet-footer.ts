@@ -56,6 +56,15 @@ export interface ColumnChunk {
   readonly dataPageOffset: number;
   readonly dictionaryPageOffset?: number | undefined;
   readonly statistics?: StoredStatistics | undefined;
+  /** Where the index of the pages lies: their places, and their bounds. */
+  readonly offsetIndex?: IndexPlace | undefined;
+  readonly columnIndex?: IndexPlace | undefined;
+}
+
+/** A piece of a file. */
+export interface IndexPlace {
+  readonly offset: number;
+  readonly sizeBytes: number;
 }
 
 /** A horizontal slice of a file. */
@@ -349,7 +358,13 @@ function encodeColumnChunk(chunk: ColumnChunk): ThriftBuilder {
     .i64(9, chunk.dataPageOffset)
     .i64(11, chunk.dictionaryPageOffset)
     .struct(12, statistics);
-  return new ThriftBuilder().i64(2, chunkRange(chunk).start).struct(3, meta);
+  return new ThriftBuilder()
+    .i64(2, chunkRange(chunk).start)
+    .struct(3, meta)
+    .i64(4, chunk.offsetIndex?.offset)
+    .i32(5, chunk.offsetIndex?.sizeBytes)
+    .i64(6, chunk.columnIndex?.offset)
+    .i32(7, chunk.columnIndex?.sizeBytes);
 }
 
 function encodeStatistics(statistics: StoredStatistics): ThriftBuilder {

@@ -47,7 +47,8 @@ export function mergeValueRanges(a: ValueRange, b: ValueRange): ValueRange {
   };
 }
 
-function isLess(a: StoredValue, b: StoredValue, isDecimal: boolean): boolean {
+/** Whether a value comes before another of its column; decimals are compared as numbers. */
+export function isLess(a: StoredValue, b: StoredValue, isDecimal: boolean): boolean {
   if (!(a instanceof Uint8Array && b instanceof Uint8Array)) return a < b;
   const high = isDecimal ? signed(a[0]) - signed(b[0]) : 0;
   return (high === 0 ? Buffer.compare(a, b) : high) < 0;

@@ -236,6 +236,24 @@ export class ThriftBuilder {
     return this;
   }
 
+  i64s(id: number, values: readonly number[]): this {
+    this.#field(id, THRIFT.list).#listHeader(THRIFT.i64, values.length);
+    for (const value of values) this.#integer(value);
+    return this;
+  }
+
+  flags(id: number, values: readonly boolean[]): this {
+    this.#field(id, THRIFT.list).#listHeader(THRIFT.true, values.length);
+    for (const value of values) this.#byte(value ? THRIFT.true : THRIFT.false);
+    return this;
+  }
+
+  binaries(id: number, values: readonly Uint8Array[]): this {
+    this.#field(id, THRIFT.list).#listHeader(THRIFT.binary, values.length);
+    for (const value of values) this.#binary(value);
+    return this;
+  }
+
   texts(id: number, values: readonly string[]): this {
     this.#field(id, THRIFT.list).#listHeader(THRIFT.binary, values.length);
     for (const value of values) this.#binary(value);

@@ -198,7 +198,11 @@ describe("the footer", () => {
     expect(chunks[0]!.data_page_offset).toBe(4n);
     const total = chunks.reduce((sum, chunk) => sum + chunk.total_compressed_size, 0n);
     expect(group!.total_compressed_size).toBe(total);
-    expect(BigInt(bytes.length)).toBe(4n + total + BigInt(metadata.metadata_length) + 8n);
+    const index = group!.columns.reduce(
+      (sum, chunk) => sum + (chunk.offset_index_length ?? 0) + (chunk.column_index_length ?? 0),
+      0,
+    );
+    expect(BigInt(bytes.length)).toBe(4n + total + BigInt(index + metadata.metadata_length) + 8n);
     expect(summary.sizeBytes).toBe(bytes.length);
   });
 
