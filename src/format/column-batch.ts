@@ -207,13 +207,23 @@ export function storedColumn(
       parts.forEach((part, row) => {
         offsets[row + 1] = (offsets[row] as number) + part.length;
       });
-      return { ...base, layout, offsets, data: Buffer.concat(parts) };
+      return { ...base, layout, offsets, data: new Uint8Array(Buffer.concat(parts)) };
     }
     case "fixed": {
       const widthBytes = decimalWidthBytes((type as { precision: number }).precision);
-      return { ...base, layout, widthBytes, data: Buffer.concat(values as readonly Uint8Array[]) };
+      const data = new Uint8Array(Buffer.concat(values as readonly Uint8Array[]));
+      return { ...base, layout, widthBytes, data };
     }
   }
+}
+
+/** Throws `INVALID` where texts take more bytes than offsets of 32 bits reach. */
+export function requireTextBytes(bytes: number): void {
+  if (bytes <= 0x7fffffff) return;
+  throw new HudiError(
+    "INVALID",
+    `cannot hold ${bytes} bytes of text in one column of a batch: expected at most 2 GiB; write in several calls`,
+  );
 }
 
 /** An empty batch of a schema. */

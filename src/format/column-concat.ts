@@ -1,6 +1,12 @@
 // Joining batches end to end.
 import { runAtOnce, type Steps } from "../runtime/steps.ts";
-import { type BytesColumn, bitmapBytes, type Column, type ColumnBatch } from "./column-batch.ts";
+import {
+  type BytesColumn,
+  bitmapBytes,
+  type Column,
+  type ColumnBatch,
+  requireTextBytes,
+} from "./column-batch.ts";
 
 /** The batches one after the other; all have the same columns. */
 export function concatBatches(batches: readonly ColumnBatch[]): ColumnBatch {
@@ -77,9 +83,9 @@ function* concatColumnSteps(columns: readonly Column[], rowCount: number): Steps
         part.offsets[0] as number,
         part.offsets[part.rowCount] as number,
       ];
-      const data = new Uint8Array(
-        parts.reduce((sum, part) => sum + span(part)[1] - span(part)[0], 0),
-      );
+      const total = parts.reduce((sum, part) => sum + span(part)[1] - span(part)[0], 0);
+      requireTextBytes(total);
+      const data = new Uint8Array(total);
       const offsets = new Int32Array(rowCount + 1);
       let base = 0;
       yield* placeAll(parts, (column, at) => {

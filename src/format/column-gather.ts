@@ -6,6 +6,7 @@ import {
   bitmapBytes,
   type Column,
   type ColumnBatch,
+  requireTextBytes,
   type Validity,
 } from "./column-batch.ts";
 
@@ -220,6 +221,7 @@ function* beginBytes(
     if (from > 0) yield;
     const to = Math.min(rowCount, from + ROWS_A_STEP);
     total = fillOffsets(offsets, total, first.offsets, other.offsets, picks, from, to);
+    requireTextBytes(total);
   }
   if (rowCount >= ROWS_A_STEP) yield;
   const data = new Uint8Array(total);

@@ -94,11 +94,15 @@ class RowGroupWriter implements ParquetWriter {
   async write(batch: StoredBatch): Promise<void> {
     this.#requireWritable(batch);
     const { rowGroupRows } = this.#options;
+    const perRow = meanRowBytes(batch);
     let from = 0;
     while (from < batch.rowCount) {
-      const to = Math.min(batch.rowCount, from + rowGroupRows - this.#pending.rowCount);
-      this.#pending.append(batch.columns, from, to);
-      if (this.#pending.rowCount === rowGroupRows) await this.#flushRowGroup();
+      const fitting = Math.max(1, Math.floor((MAX_GROUP_BYTES - this.#pending.sizeBytes) / perRow));
+      const room = Math.min(rowGroupRows - this.#pending.rowCount, fitting);
+      const to = Math.min(batch.rowCount, from + room);
+      this.#pending.append(batch.columns, from, to, (to - from) * perRow);
+      const isFull = this.#pending.sizeBytes >= MAX_GROUP_BYTES;
+      if (isFull || this.#pending.rowCount === rowGroupRows) await this.#flushRowGroup();
       from = to;
     }
     this.#rowCount += batch.rowCount;
@@ -221,6 +225,19 @@ class RowGroupWriter implements ParquetWriter {
   }
 }
 
+/** Bytes of values in a row group at most, or those of a single larger row. */
+const MAX_GROUP_BYTES = 256 * 1024 * 1024;
+
+/** Bytes of the values of a row on average, once they are taken out of their dictionaries. */
+function meanRowBytes({ columns, rowCount }: StoredBatch): number {
+  const bytes = columns.reduce((sum, column) => {
+    const values = column.layout === "dictionary" ? column.entries : column;
+    const size = "data" in values ? values.data.length : values.values.byteLength;
+    return sum + (size / Math.max(1, values.rowCount)) * rowCount;
+  }, 0);
+  return Math.max(1, bytes / Math.max(1, rowCount));
+}
+
 function requireWritableColumn(field: Field, column: StoredColumn, rowCount: number): void {
   if (!isStoredAs(column, field.type) || column.rowCount !== rowCount) {
     throw new HudiError(
@@ -272,16 +289,19 @@ function summarizeColumn(field: Field, range: ValueRange): ColumnStatistics {
 class ColumnSlices {
   readonly #columns: StoredSlice[][];
   rowCount = 0;
+  /** Bytes of the values, by the mean of their batches. */
+  sizeBytes = 0;
 
   constructor(columnCount: number) {
     this.#columns = Array.from({ length: columnCount }, () => []);
   }
 
-  append(columns: readonly StoredColumn[], from: number, to: number): void {
+  append(columns: readonly StoredColumn[], from: number, to: number, sizeBytes: number): void {
     columns.forEach((column, index) => {
       this.#columns[index]?.push({ column, from, to });
     });
     this.rowCount += to - from;
+    this.sizeBytes += sizeBytes;
   }
 
   /** The slices of a column, which are let go here. */
@@ -293,5 +313,6 @@ class ColumnSlices {
 
   clear(): void {
     this.rowCount = 0;
+    this.sizeBytes = 0;
   }
 }

@@ -2,6 +2,7 @@
 // pages of bounded size. Rules: spec/format/parquet.md, PQ-10.
 import { ByteWriter } from "./byte-writer.ts";
 import type { Column } from "./column-batch.ts";
+import { gatherColumn } from "./column-gather.ts";
 import { CODEC, ENCODING, PAGE } from "./parquet-codes.ts";
 import { packBody } from "./parquet-compression.ts";
 import { buildDictionary, type ChunkDictionary } from "./parquet-dictionary.ts";
@@ -10,7 +11,7 @@ import { encodePageHeader } from "./parquet-page.ts";
 import { bitWidth } from "./parquet-page-body.ts";
 import { writePlain } from "./parquet-plain-writer.ts";
 import { countNullRows } from "./parquet-statistics.ts";
-import { type StoredColumn, type StoredSlice, toColumn } from "./stored-column.ts";
+import type { DictionaryColumn, StoredColumn, StoredSlice } from "./stored-column.ts";
 
 /** A data page within its chunk: what an index of pages says of it. */
 export interface EncodedPage {
@@ -52,12 +53,11 @@ const PAGE_ROWS = 32_768;
 
 /** Encodes the slices, one after the other, as one chunk. They have one layout and some rows. */
 export function encodeColumnChunk(
-  given: readonly StoredSlice[],
+  slices: readonly StoredSlice[],
   options: ChunkOptions,
   pageBytes: number = PAGE_BYTES,
 ): EncodedChunk {
-  const dictionary = options.triesDictionary ? buildDictionary(given) : undefined;
-  const slices = dictionary ? given : given.map(withoutDictionary);
+  const dictionary = options.triesDictionary ? buildDictionary(slices) : undefined;
   const writer = new ChunkWriter(options, dictionary);
   if (dictionary) writer.writeDictionary(dictionary);
   let first = 0;
@@ -85,11 +85,6 @@ export function encodeColumnChunk(
   }
   if (pending.length > 0) writer.writeData(pending);
   return writer.finish();
-}
-
-function withoutDictionary(slice: StoredSlice): StoredSlice {
-  const { column } = slice;
-  return column.layout === "dictionary" ? { ...slice, column: toColumn(column) } : slice;
 }
 
 /** Rows of a page in one slice, with where their values stand among the indexes of the slice. */
@@ -125,8 +120,10 @@ function rowBytes(
   to: number,
   dictionary: ChunkDictionary | undefined,
 ): number {
-  if (dictionary || column.layout === "dictionary") return (to - from) * 2;
+  if (dictionary) return (to - from) * 2;
   switch (column.layout) {
+    case "dictionary":
+      return (to - from) * meanEntryBytes(column);
     case "prefixed":
       return (column.offsets[to] as number) - (column.offsets[from] as number);
     case "bytes":
@@ -140,14 +137,19 @@ function rowBytes(
   }
 }
 
+function meanEntryBytes({ entries }: DictionaryColumn): number {
+  return rowBytes(entries, 0, entries.rowCount, undefined) / Math.max(1, entries.rowCount);
+}
+
 /** Bodies smaller than this are compressed without a trial. */
 const TRIAL_MIN_BYTES = 256 * 1024;
 const TRIAL_BYTES = 128 * 1024;
 /** Saving less than an eighth is not worth the time it takes to write and to read. */
 const WORTHY_RATIO = 0.875;
 
-/** The bodies of pages are made in one buffer, which is used again. */
-const body: ByteWriter = new ByteWriter();
+/** The bodies of pages are made in one buffer, which is used again unless it has grown large. */
+let body: ByteWriter = new ByteWriter();
+const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 
 class ChunkWriter {
   readonly #options: ChunkOptions;
@@ -195,6 +197,7 @@ class ChunkWriter {
   }
 
   finish(): EncodedChunk {
+    if (body.bytes.length > MAX_KEPT_BYTES) body = new ByteWriter();
     const values = this.#hasDictionary
       ? [ENCODING.plainDictionary, ENCODING.rle]
       : [ENCODING.plain, ENCODING.rle];
@@ -283,7 +286,10 @@ function joinIndexes(slices: readonly IndexedSlice[]): Int32Array {
 function writeValues(slices: readonly IndexedSlice[]): void {
   const [first] = slices as [IndexedSlice, ...IndexedSlice[]];
   if (first.column.layout !== "bits" || slices.length === 1) {
-    for (const { column, from, to } of slices) writePlain(body, column as Column, from, to);
+    for (const { column, from, to } of slices) {
+      if (column.layout === "dictionary") writeEntries(column, from, to);
+      else writePlain(body, column, from, to);
+    }
     return;
   }
   // Flags of all slices are packed together.
@@ -292,6 +298,19 @@ function writeValues(slices: readonly IndexedSlice[]): void {
   const values = joinFlags(slices, rowCount);
   const column: Column = { layout: "bits", rowCount, validity, values };
   writePlain(body, column, 0, rowCount);
+}
+
+/** The values of rows of a dictionary that was given up, a page at a time. */
+function writeEntries(column: DictionaryColumn, from: number, to: number): void {
+  const { indexes, validity, entries } = column;
+  const present = new Int32Array(to - from);
+  let count = 0;
+  for (let row = from; row < to; row += 1) {
+    if (validity && ((validity[row >> 3] as number) & (1 << (row & 7))) === 0) continue;
+    present[count] = indexes[row] as number;
+    count += 1;
+  }
+  writePlain(body, gatherColumn(entries, undefined, present.subarray(0, count)), 0, count);
 }
 
 function joinFlags(slices: readonly IndexedSlice[], rowCount: number): Uint8Array {

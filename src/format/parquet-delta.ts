@@ -9,10 +9,16 @@ export interface DeltaNumbers {
 }
 
 /**
- * Decodes DELTA_BINARY_PACKED at `start`: at most `most` numbers. Arithmetic wraps at 64 bits; numbers
- * of 32 bits are their low words. Throws `ThriftError` when the bytes end before.
+ * Decodes DELTA_BINARY_PACKED at `start`, which holds at most `most` numbers; of those the first `wanted`,
+ * in which case the end says nothing. Arithmetic wraps at 64 bits; numbers of 32 bits are their low
+ * words. Throws `ThriftError` when the bytes end before.
  */
-export function decodeDeltaNumbers(bytes: Uint8Array, start: number, most: number): DeltaNumbers {
+export function decodeDeltaNumbers(
+  bytes: Uint8Array,
+  start: number,
+  most: number,
+  wanted: number = most,
+): DeltaNumbers {
   const reader = new DeltaReader(bytes, start);
   const blockSize = reader.unsigned();
   const blockCount = reader.unsigned();
@@ -22,18 +28,18 @@ export function decodeDeltaNumbers(bytes: Uint8Array, start: number, most: numbe
     throw new ThriftError(`found ${blockCount} parts in a block of ${blockSize} differences`);
   }
   if (total > most) throw new ThriftError(`found ${total} differences for ${most} values`);
-  const values = new BigInt64Array(total);
+  const values = new BigInt64Array(Math.min(total, wanted));
   let value = reader.zigzag();
-  if (total > 0) values[0] = value;
+  if (values.length > 0) values[0] = value;
   let at = 1;
-  while (at < total) {
+  while (at < values.length) {
     const least = reader.zigzag();
     const widths = reader.take(blockCount);
-    for (let mini = 0; mini < blockCount && at < total; mini += 1) {
+    for (let mini = 0; mini < blockCount && at < values.length; mini += 1) {
       const width = widths[mini] as number;
       if (width > 64) throw new ThriftError(`found differences of ${width} bits`);
       const packed = reader.take((perMini * width) / 8);
-      const count = Math.min(perMini, total - at);
+      const count = Math.min(perMini, values.length - at);
       for (let index = 0; index < count; index += 1, at += 1) {
         value = BigInt.asIntN(64, value + least + bitsAt(packed, index * width, width));
         values[at] = value;
@@ -109,13 +115,18 @@ export function decodeDeltaLengths(bytes: Uint8Array, start: number, most: numbe
 }
 
 /** Decodes DELTA_BYTE_ARRAY: how much each text shares with the one before, and the rest of it. */
-export function decodeDeltaTexts(bytes: Uint8Array, start: number, most: number): DecodedTexts {
+export function decodeDeltaTexts(
+  bytes: Uint8Array,
+  start: number,
+  most: number,
+  wanted: number = most,
+): DecodedTexts {
   const { values: shared, end } = decodeDeltaNumbers(bytes, start, most);
   const rest = decodeDeltaLengths(bytes, end, most);
-  const count = shared.length;
-  if (rest.offsets.length !== count + 1) {
-    throw new ThriftError(`found ${count} beginnings for ${rest.offsets.length - 1} texts`);
+  if (rest.offsets.length !== shared.length + 1) {
+    throw new ThriftError(`found ${shared.length} beginnings for ${rest.offsets.length - 1} texts`);
   }
+  const count = Math.min(shared.length, wanted);
   const offsets = new Int32Array(count + 1);
   let total = 0;
   for (let index = 0; index < count; index += 1) {

@@ -61,6 +61,7 @@ export interface Entries {
 function build(slices: readonly StoredSlice[], entries: Entries): ChunkDictionary | undefined {
   const indexes: Int32Array[] = [];
   let seen = 0;
+  let known = 0;
   for (const { column, from, to } of slices) {
     const { validity } = column;
     const numberOf = openValues(entries, column);
@@ -70,12 +71,16 @@ function build(slices: readonly StoredSlice[], entries: Entries): ChunkDictionar
       if (validity && ((validity[row >> 3] as number) & (1 << (row & 7))) === 0) continue;
       found[count] = numberOf(row);
       count += 1;
-      if ((count & 4_095) === 0 && !isPromising(entries, seen + count)) return undefined;
+      if (entries.count === known) continue;
+      known = entries.count;
+      if (!isPromising(entries, seen + count)) return undefined;
     }
     seen += count;
     indexes.push(found.subarray(0, count));
   }
-  if (!isPromising(entries, seen) || seen < entries.count * LEAST_USES) return undefined;
+  // Some readers stumble over a dictionary without entries.
+  if (seen === 0 || !isPromising(entries, seen)) return undefined;
+  if (seen < entries.count * LEAST_USES) return undefined;
   return { entryCount: entries.count, write: (out) => entries.write(out), indexes };
 }
 

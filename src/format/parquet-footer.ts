@@ -141,8 +141,8 @@ export function decodeFooter(bytes: Uint8Array, sizeBytes: number, path: string)
       hasColumnOrders: struct.has(7),
     };
   } catch (error) {
-    if (!(error instanceof ThriftError)) throw error;
-    throw corruptParquet(path, `its footer is damaged (${error.message})`, error);
+    // Numbers and texts beyond the limits of the language are damage as well.
+    throw corruptParquet(path, `its footer is damaged (${(error as Error).message})`, error);
   }
 }
 

@@ -17,6 +17,7 @@ import {
   type RowGroup,
   TRAILER_BYTES,
 } from "./parquet-footer.ts";
+import { TooMuchTextError } from "./parquet-row-target.ts";
 import { type FileRange, type ParquetSource, RangeReader } from "./parquet-source.ts";
 import { isReadableAs, UnfitValueError } from "./parquet-value-conversion.ts";
 import { type Field, formatFieldType, formatType, type TableSchema } from "./schema.ts";
@@ -286,6 +287,10 @@ function openColumn(path: string, plan: ColumnPlan, bytes: Uint8Array | undefine
   const explain = (error: unknown): Error => {
     // Whatever the decoder says is about these bytes; an error of ours has its own words.
     if (error instanceof HudiError || !(error instanceof Error)) return error as Error;
+    if (error instanceof TooMuchTextError) {
+      const text = `cannot read ${where} of Parquet file ${path}: ${error.message}; leave the column out`;
+      return new HudiError("UNSUPPORTED", text, { path, cause: error });
+    }
     const at = error instanceof UnfitValueError ? ` in row ${error.row}` : "";
     return corruptParquet(path, `${where} is damaged${at} (${error.message})`, error);
   };

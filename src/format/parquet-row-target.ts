@@ -1,7 +1,7 @@
 // Columns in the making: values of pages are placed, then spread over the rows that have one.
 // Rules: spec/format/parquet.md, PQ-11.
 import { bitmapBytes, type Column } from "./column-batch.ts";
-import { PHYSICAL } from "./parquet-codes.ts";
+import { CONVERTED, LOGICAL, PHYSICAL } from "./parquet-codes.ts";
 import type { SchemaElement } from "./parquet-footer.ts";
 import type { RawColumn } from "./parquet-raw-column.ts";
 import { type PendingTexts, readPrefixed, TextValueDecoder } from "./parquet-text-decoder.ts";
@@ -30,14 +30,20 @@ export interface ValueDecoder {
   entries(): RawColumn | undefined;
 }
 
+const MAX_WIDTH = 256;
+const TEXTS: ReadonlySet<number> = new Set([CONVERTED.utf8, CONVERTED.enum, CONVERTED.json]);
+
 /** A decoder of the values of a chunk. */
 export function createValueDecoder(
-  { physicalType = -1, typeLength = 0 }: SchemaElement,
+  element: SchemaElement,
   dictionary: PageValues | undefined,
 ): ValueDecoder {
+  const { physicalType = -1, typeLength = 0 } = element;
+  const isText =
+    TEXTS.has(element.convertedType ?? -1) || element.logical?.member === LOGICAL.string;
   if (physicalType === PHYSICAL.boolean) return { begin: beginFlags, entries: () => undefined };
   if (physicalType === PHYSICAL.byteArray) {
-    const decoder = new TextValueDecoder(dictionary);
+    const decoder = new TextValueDecoder(dictionary, isText);
     return {
       begin: (rowCount) => beginTexts(decoder, rowCount),
       entries() {
@@ -48,7 +54,8 @@ export function createValueDecoder(
     };
   }
   const width = widthOf(physicalType, typeLength);
-  if (width <= 0) throw new ThriftError(`its values have ${width} bytes`);
+  // A wider number is none that a table has, and nulls of it would take room without any bytes.
+  if (width <= 0 || width > MAX_WIDTH) throw new ThriftError(`its values have ${width} bytes`);
   const decoder = new FixedValueDecoder(physicalType, width, dictionary);
   return {
     begin: (rowCount) => beginFixed(decoder, physicalType, width, rowCount),
@@ -173,6 +180,11 @@ type SizedReader = (
   at: number,
 ) => PendingTexts;
 
+/** Rows of a file hold more text than one batch can: nothing is wrong with the file. */
+export class TooMuchTextError extends Error {
+  override readonly name: string = "TooMuchTextError";
+}
+
 /** Values of any size: sizes first, which become offsets once all are known. */
 class SizedTarget {
   readonly #rowCount: number;
@@ -204,8 +216,8 @@ class SizedTarget {
     for (let row = 1; row <= this.#rowCount; row += 1) {
       total += offsets[row] as number;
       if (total > 0x7fffffff) {
-        throw new ThriftError(
-          `${this.#rowCount} rows hold more than 2 GiB of text, read fewer rows at once`,
+        throw new TooMuchTextError(
+          `${this.#rowCount} rows hold more than 2 GiB of text in one column`,
         );
       }
       offsets[row] = total;

@@ -77,7 +77,8 @@ export class RangeReader {
         `it has no ${end - start} bytes at ${start} (found ${bytes.length}): it is shorter than ${this.#source.sizeBytes} bytes`,
       );
     }
-    return bytes;
+    // No Buffer, whatever the source gives: its `slice` would be a view.
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 }
 

@@ -22,8 +22,12 @@ export class TextValueDecoder {
     return this.#dictionary;
   }
 
-  constructor(dictionary: PageValues | undefined) {
-    this.#dictionary = dictionary && collectPlain(dictionary);
+  readonly #isText: boolean;
+
+  /** `isText` where the values are known to be text in UTF-8. */
+  constructor(dictionary: PageValues | undefined, isText: boolean) {
+    this.#isText = isText;
+    this.#dictionary = dictionary && collectPlain(dictionary, isText);
   }
 
   /** Values `skip` to `skip + count` of a page: their lengths go to `lengths[at..]`. */
@@ -34,18 +38,20 @@ export class TextValueDecoder {
     lengths: Int32Array,
     at: number,
   ): PendingTexts {
-    if (page.encoding === ENCODING.plain) return readPlain(page, skip, count, lengths, at);
+    const isText = this.#isText;
+    if (page.encoding === ENCODING.plain) return readPlain(page, skip, count, lengths, at, isText);
     if (isDictionaryEncoding(page.encoding)) {
       const texts = this.#dictionary;
       if (!texts) throw new ThriftError("a page refers to a dictionary that is not there");
-      return pick(texts, readIndexes(page, skip, count, texts.offsets.length - 1), lengths, at);
+      const indexes = readIndexes(page, skip, count, texts.offsets.length - 1);
+      return pick(texts, indexes, lengths, at, isText);
     }
-    const texts = decodeDelta(page);
+    const texts = decodeDelta(page, skip + count);
     if (texts.offsets.length - 1 < skip + count) {
       throw new ThriftError(`found ${texts.offsets.length - 1} texts for ${skip + count} values`);
     }
     const indexes = Int32Array.from({ length: count }, (_, index) => skip + index);
-    return pick(texts, indexes, lengths, at);
+    return pick(texts, indexes, lengths, at, isText);
   }
 }
 
@@ -73,17 +79,18 @@ export function readPrefixed(
   };
 }
 
-function decodeDelta({ bytes, start, encoding, count }: PageValues): DecodedTexts {
+function decodeDelta(page: PageValues, wanted: number): DecodedTexts {
+  const { bytes, start, encoding, count } = page;
   if (encoding === ENCODING.deltaLengthByteArray) return decodeDeltaLengths(bytes, start, count);
-  if (encoding === ENCODING.deltaByteArray) return decodeDeltaTexts(bytes, start, count);
+  if (encoding === ENCODING.deltaByteArray) return decodeDeltaTexts(bytes, start, count, wanted);
   throw new ThriftError(`its values have encoding ${encoding}`);
 }
 
 /** A dictionary page as texts: nothing is copied, so that entry lengths lie between the entries. */
-function collectPlain(page: PageValues): DecodedTexts {
+function collectPlain(page: PageValues, isText: boolean): DecodedTexts {
   const lengths = new Int32Array(Math.min(page.count, page.bytes.length));
   if (lengths.length < page.count) throw new ThriftError("a dictionary ends too early");
-  const pending = readPlain(page, 0, page.count, lengths, 0);
+  const pending = readPlain(page, 0, page.count, lengths, 0, isText);
   const offsets = new Int32Array(page.count + 1);
   let total = 0;
   for (let index = 0; index < page.count; index += 1) {
@@ -101,6 +108,7 @@ function readPlain(
   count: number,
   lengths: Int32Array,
   at: number,
+  isText: boolean,
 ): PendingTexts {
   const first = walkPlain(bytes, start, skip, undefined, 0);
   const end = walkPlain(bytes, first, count, lengths, at);
@@ -113,7 +121,8 @@ function readPlain(
       while (source < end) {
         const length = view.getInt32(source, true);
         source += 4;
-        copier.copyText(source, length, target);
+        if (isText) copier.copyText(source, length, target);
+        else copier.copy(source, length, target);
         source += length;
         target += length;
       }
@@ -149,6 +158,7 @@ function pick(
   indexes: Int32Array,
   lengths: Int32Array,
   at: number,
+  isText: boolean,
 ): PendingTexts {
   for (let index = 0; index < indexes.length; index += 1) {
     const entry = indexes[index] as number;
@@ -162,7 +172,8 @@ function pick(
         const entry = indexes[index] as number;
         const start = offsets[entry] as number;
         const length = (offsets[entry + 1] as number) - start;
-        copier.copyText(start, length, target);
+        if (isText) copier.copyText(start, length, target);
+        else copier.copy(start, length, target);
         target += length;
       }
       return target;

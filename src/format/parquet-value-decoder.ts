@@ -89,14 +89,14 @@ export class FixedValueDecoder {
       gatherValues(dictionary, indexes, width, target, at);
       return;
     }
-    const values = this.#plainValues(page);
+    const values = this.#plainValues(page, skip + count);
     if (values.length < (skip + count) * width) {
       throw new ThriftError(`its values take ${values.length} bytes for ${skip + count} values`);
     }
     target.set(values.subarray(skip * width, (skip + count) * width), at);
   }
 
-  #plainValues(page: PageValues): Uint8Array {
+  #plainValues(page: PageValues, wanted: number): Uint8Array {
     const { bytes, start, encoding, count } = page;
     switch (encoding) {
       case ENCODING.plain:
@@ -104,14 +104,14 @@ export class FixedValueDecoder {
       case ENCODING.byteStreamSplit:
         return joinByteStreams(bytes.subarray(start), this.#width);
       case ENCODING.deltaBinaryPacked: {
-        const { values } = decodeDeltaNumbers(bytes, start, count);
+        const { values } = decodeDeltaNumbers(bytes, start, count, wanted);
         if (this.#physicalType === PHYSICAL.int64) return new Uint8Array(values.buffer);
         const low = Int32Array.from(values, (value) => Number(BigInt.asIntN(32, value)));
         if (this.#physicalType === PHYSICAL.int32) return new Uint8Array(low.buffer);
         break;
       }
       case ENCODING.deltaByteArray: {
-        const { offsets, data } = decodeDeltaTexts(bytes, start, count);
+        const { offsets, data } = decodeDeltaTexts(bytes, start, count, wanted);
         const isEven = offsets.every((offset, index) => offset === index * this.#width);
         if (this.#physicalType === PHYSICAL.fixed && isEven) return data;
         break;
@@ -125,7 +125,8 @@ function requireValues({ bytes, start, count }: PageValues, width: number): Uint
   if (bytes.length - start < count * width) {
     throw new ThriftError(`a dictionary of ${count} entries takes ${bytes.length - start} bytes`);
   }
-  return bytes.slice(start, start + count * width);
+  // A copy with a buffer of its own, which is looked at as words.
+  return new Uint8Array(bytes.subarray(start, start + count * width));
 }
 
 function gatherValues(
@@ -174,7 +175,7 @@ export function decodeFlags(
     if ((bytes.length - start) * 8 < skip + count) {
       throw new ThriftError(`its flags take ${bytes.length - start} bytes for ${skip + count}`);
     }
-    copyBits(bytes, start * 8 + skip, bitmap, at, count);
+    copyBits(bytes.subarray(start), skip, bitmap, at, count);
     return;
   }
   if (encoding !== ENCODING.rle) throw new ThriftError(`its flags have encoding ${encoding}`);

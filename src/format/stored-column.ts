@@ -6,6 +6,7 @@ import {
   columnLayout,
   isPresent,
   repeatBytes,
+  requireTextBytes,
   type Validity,
 } from "./column-batch.ts";
 import { gatherColumn } from "./column-gather.ts";
@@ -122,6 +123,7 @@ export function withPrefixes(column: BytesColumn): PrefixedColumn {
     if (isPresent(column, row)) total += length + PREFIX_BYTES;
     starts[row + 1] = total;
   }
+  requireTextBytes(total);
   const result = new Uint8Array(total);
   const view = new DataView(result.buffer);
   for (let row = 0; row < rowCount; row += 1) {

@@ -4,8 +4,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ByteCopier } from "../../src/format/byte-copier.ts";
 import { ByteWriter } from "../../src/format/byte-writer.ts";
-import type { BytesColumn, Column } from "../../src/format/column-batch.ts";
+import { type BytesColumn, type Column, requireTextBytes } from "../../src/format/column-batch.ts";
 import { gatherColumn } from "../../src/format/column-gather.ts";
+import { openParquetWriter } from "../../src/format/open-parquet-writer.ts";
 import { ChunkDecoder } from "../../src/format/parquet-chunk-decoder.ts";
 import { encodeColumnChunk } from "../../src/format/parquet-chunk-encoder.ts";
 import { CODEC } from "../../src/format/parquet-codes.ts";
@@ -15,15 +16,23 @@ import {
   decodeDeltaTexts,
   joinByteStreams,
 } from "../../src/format/parquet-delta.ts";
-import { buildDictionary } from "../../src/format/parquet-dictionary.ts";
+import { buildDictionary, createEntries } from "../../src/format/parquet-dictionary.ts";
 import { countBits, HybridReader } from "../../src/format/parquet-hybrid-reader.ts";
 import { writeBitmap, writeBitRun, writeHybrid } from "../../src/format/parquet-hybrid-writer.ts";
+import { openParquetFile } from "../../src/format/parquet-reader.ts";
 import { findRepeatedBytes } from "../../src/format/parquet-repeated-chunk.ts";
+import { createValueDecoder, TooMuchTextError } from "../../src/format/parquet-row-target.ts";
 import { computeValueRange } from "../../src/format/parquet-statistics.ts";
 import { createTableSchema, type Field } from "../../src/format/schema.ts";
-import { type StoredColumn, toColumn, withPrefixes } from "../../src/format/stored-column.ts";
+import {
+  repeatedText,
+  type StoredColumn,
+  toColumn,
+  withPrefixes,
+} from "../../src/format/stored-column.ts";
 import { gatherStored, IncomingColumn } from "../../src/format/stored-gather.ts";
 import { ALL_SCHEMA, columnOf, someValueOf, valuesIn } from "./column-samples.ts";
+import { memorySource } from "./parquet-samples.ts";
 
 /** Numbers with runs of any length between others. */
 const runs = (most: number): fc.Arbitrary<number[]> =>
@@ -112,6 +121,7 @@ describe("differences (PQ-13)", () => {
       values: BigInt64Array.of(7n, 5n),
       end: two.length,
     });
+    expect([...decodeDeltaNumbers(Uint8Array.from(two), 0, 2, 1).values]).toEqual([7n]);
     expect(() => decodeDeltaNumbers(Uint8Array.from(two), 0, 1)).toThrow("2 differences for 1");
     expect(() => decodeDeltaNumbers(Uint8Array.from(two.slice(0, 8)), 0, 2)).toThrow("too early");
     expect(() => decodeDeltaNumbers(Uint8Array.of(7, 2, 1, 0), 0, 9)).toThrow("block of 7");
@@ -129,6 +139,66 @@ describe("differences (PQ-13)", () => {
   test("streams of bytes are put together again", () => {
     const joined = joinByteStreams(Uint8Array.of(1, 2, 3, 4, 5, 6), 2);
     expect([...joined]).toEqual([1, 4, 2, 5, 3, 6]);
+  });
+});
+
+describe("what is more than a batch or a reader takes (PQ-8, PQ-11)", () => {
+  const [text] = createTableSchema("t", { c: "string?" }).fields as [Field];
+  const repeated = (value: string, rowCount: number): StoredColumn => repeatedText(value, rowCount);
+
+  test("row groups are cut where they would hold too many bytes", async () => {
+    const rowCount = 20_000;
+    const column = repeated("x".repeat(20_000), rowCount);
+    const schema = { name: "n", fields: [text] };
+    const parts: Uint8Array[] = [];
+    const writer = await openParquetWriter(async (bytes) => void parts.push(bytes), {
+      schema,
+      codec: "snappy",
+      rowGroupRows: 131_072,
+    });
+    await writer.write({ schema, rowCount, columns: [column] });
+    await writer.close(new Map());
+    const file = await openParquetFile(memorySource(new Uint8Array(Buffer.concat(parts))));
+    expect(file.rowGroups.map((group) => group.rowCount)).toEqual([13_422, 6_578]);
+  });
+
+  test("rows with more than 2 GiB of text are refused before they are allocated", () => {
+    const slices = [{ column: repeated("x".repeat(17_000), 131_072), from: 0, to: 131_072 }];
+    const options = { isNullable: true, codec: CODEC.snappy, triesDictionary: true };
+    const chunk = encodeColumnChunk(slices, options);
+    const bytes = new Uint8Array(Buffer.concat(chunk.parts));
+    const stored = { bytes, codec: chunk.codec, rowCount: 131_072 };
+    const decoder = new ChunkDecoder({ ...stored, element: encodeFieldElement(text) }, text);
+    expect(() => decoder.decode(0, 131_072)).toThrow(TooMuchTextError);
+    expect(decoder.decode(0, 10).rowCount).toBe(10);
+    expect(() => requireTextBytes(2 ** 31)).toThrow(/at most 2 GiB/);
+    requireTextBytes(2 ** 31 - 1);
+  });
+
+  test("a column of nulls has no dictionary, which some readers would stumble over", () => {
+    for (const column of [
+      columnOf(text, [null, null, null]),
+      toColumn(columnOf(text, [null])),
+    ] as const) {
+      expect(buildDictionary([{ column, from: 0, to: column.rowCount }])).toBeUndefined();
+    }
+  });
+
+  test("values of a width that no number has are refused", () => {
+    const element = { name: "c", physicalType: 7, typeLength: 4000, repetition: 1 };
+    expect(() => createValueDecoder(element, undefined)).toThrow("values have 4000 bytes");
+  });
+
+  test("a dictionary is given up as soon as it is too large", () => {
+    const long = columnOf(
+      text,
+      Array.from({ length: 400 }, (_, row) => `${row}`.padEnd(10_000, "x")),
+    );
+    const entries = createEntries(long);
+    entries.open(long);
+    for (let row = 0; row < 400; row += 1) entries.add(row);
+    expect(entries.sizeBytes).toBeGreaterThan(2 * 1024 * 1024);
+    expect(buildDictionary([{ column: long, from: 0, to: 400 }])).toBeUndefined();
   });
 });
 
