@@ -99,6 +99,9 @@ function decodePage(chunk: Uint8Array, start: number, firstRow: number): Page {
   };
 }
 
+/** No writer makes pages of so many values; one that claims them would cost memory without bytes. */
+const MAX_PAGE_VALUES = 2 ** 26;
+
 /** The most that Snappy can shrink: a copy of 64 bytes takes three. */
 const MAX_SNAPPY_RATIO = 22;
 
@@ -111,6 +114,9 @@ function requirePossible(page: Page, chunk: Uint8Array, codec: number): void {
       `the page at byte ${page.start} claims ${page.uncompressedBytes} bytes in ${page.end - page.bodyStart}`,
     );
   };
+  if (page.valueCount > MAX_PAGE_VALUES) {
+    throw new ThriftError(`the page at byte ${page.start} claims ${page.valueCount} values`);
+  }
   if (packed < 0 || unpacked < 0) refuse();
   if (page.type === PAGE.dictionary && page.valueCount > page.uncompressedBytes * 8) refuse();
   if (codec === CODEC.none || page.v2?.isCompressed === false) {

@@ -211,6 +211,11 @@ describe("files that lie about lengths (PQ-3)", () => {
       "column l of row group 0 is damaged",
     ],
     [
+      "a page of more values than any writer puts into one",
+      { ...honest, rowCount: 2 ** 27, header: page(2 ** 27, 16, 16), isOptional: true },
+      "claims 134217728 values",
+    ],
+    [
       "levels that the bytes cannot hold",
       { ...honest, rowCount: 2 ** 30, header: page(2 ** 30, 16, 16), isOptional: true },
       "column l of row group 0 is damaged",
