@@ -6,7 +6,7 @@ import { COLUMNS, type DataFile, expectedRowsSql } from "./support/dataset.ts";
 import { digestQuery } from "./support/digest.ts";
 import type { Engine } from "./support/engines.ts";
 import type { LakeEngine } from "./support/lake-engine.ts";
-import { findSoundReaders, runCase } from "./support/rounds.ts";
+import { runReadCase } from "./support/rounds.ts";
 
 const SOME_COLUMNS: readonly string[] = ["id", "city", "price"];
 
@@ -16,27 +16,14 @@ async function runTable(
   lake: LakeEngine,
   table: { readonly path: string; readonly writer: string; readonly data: readonly DataFile[] },
 ): Promise<void> {
-  const { small, rounds } = context.sizes;
+  const { small } = context.sizes;
   const { files: baseFiles } = await lake.describe(table.path);
   for (const columns of [COLUMNS, SOME_COLUMNS]) {
     const job = { tablePath: table.path, columns, baseFiles };
     const expected = await digestQuery(expectedRowsSql(table.data), columns);
     const what = columns === COLUMNS ? `all ${COLUMNS.length}` : String(columns.length);
     const name = `${what} columns of ${formatRows(small)} rows, written by ${table.writer}`;
-    const sound = await findSoundReaders(context, engines, name, job, expected);
-    await runCase(context, sound, {
-      name,
-      rows: small,
-      rounds,
-      warmups: 2,
-      act: (engine) => engine.read(job),
-      check: async (engine, { rowCount }) => {
-        // Spark drops its rows in the JVM; its digest above has counted them.
-        if (engine.name !== "spark" && rowCount !== small) {
-          throw new Error(`${engine.name} gave ${rowCount} rows, expected ${small}`);
-        }
-      },
-    });
+    await runReadCase(context, engines, { name, job, expected, tableRows: small });
   }
 }
 

@@ -62,7 +62,7 @@ export async function runCase(
 }
 
 /** The engines whose rows of a read are the expected ones; the others are reported. */
-export async function findSoundReaders(
+async function findSoundReaders(
   context: BenchContext,
   engines: readonly Engine[],
   name: string,
@@ -81,4 +81,33 @@ export async function findSoundReaders(
     }
   }
   return sound;
+}
+
+/** Compares reads whose rows digest to `expected` on every engine that takes part. */
+export async function runReadCase(
+  context: BenchContext,
+  engines: readonly Engine[],
+  test: {
+    readonly name: string;
+    readonly job: ReadJob;
+    readonly expected: string;
+    readonly tableRows: number;
+  },
+): Promise<void> {
+  const { name, job, expected, tableRows } = test;
+  const resultRows = Number(expected.split(":")[0]);
+  const sound = await findSoundReaders(context, engines, name, job, expected);
+  await runCase(context, sound, {
+    name,
+    rows: tableRows,
+    rounds: context.sizes.rounds,
+    warmups: 2,
+    act: (engine) => engine.read(job),
+    check: async (engine, { rowCount }) => {
+      // Spark drops its rows in the JVM; its digest has counted them.
+      if (engine.name !== "spark" && rowCount !== resultRows) {
+        throw new Error(`${engine.name} gave ${rowCount} rows, expected ${resultRows}`);
+      }
+    },
+  });
 }
