@@ -32,8 +32,12 @@ import { rollbackInstant } from "./write/rollback.ts";
 import type { Change, Source } from "./write/row-source.ts";
 import {
   applyChanges,
+  deletePartitions,
   deleteRows,
+  type PartitionList,
   requireWritable,
+  type UpsertOptions,
+  upsertPartial,
   type WriteOptions,
   writeRows,
 } from "./write/table-writer.ts";
@@ -175,9 +179,43 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
     return writeRows(this.#environment, "BULK_INSERT", rows, options);
   }
 
-  /** Replaces rows by key and adds new ones; an older version never replaces a newer one. */
-  upsert(rows: Source<Row>, options: WriteOptions = {}): Promise<Commit> {
+  /**
+   * Replaces rows by key and adds new ones; an older version never replaces a newer one. A row whose
+   * column `_hoodie_is_deleted` is true deletes its key. Partial rows keep the stored values of
+   * columns that they leave out; throws `INVALID` where a new key leaves one out that needs a value.
+   */
+  upsert(
+    rows: Source<Partial<Row>>,
+    options: UpsertOptions & { readonly partial: true },
+  ): Promise<Commit>;
+  upsert(rows: Source<Row>, options?: UpsertOptions): Promise<Commit>;
+  upsert(rows: Source<unknown>, options: UpsertOptions = {}): Promise<Commit> {
+    if (options.partial) return upsertPartial(this.#environment, rows, options);
     return writeRows(this.#environment, "UPSERT", rows, options);
+  }
+
+  /**
+   * Replaces the partitions that the rows belong to by these rows alone; no key is looked up. A table
+   * without partitions is replaced as a whole, unless there are no rows.
+   */
+  insertOverwrite(rows: Source<Row>, options: WriteOptions = {}): Promise<Commit> {
+    return writeRows(this.#environment, "INSERT_OVERWRITE", rows, options);
+  }
+
+  /** Replaces all rows of the table by these; no rows leave an empty table. */
+  insertOverwriteTable(rows: Source<Row>, options: WriteOptions = {}): Promise<Commit> {
+    return writeRows(this.#environment, "INSERT_OVERWRITE_TABLE", rows, options);
+  }
+
+  /**
+   * Removes all rows of partitions, named by the path of their folder or by the values of the
+   * partition columns. Throws `INVALID` for what names none, and for a table without partitions.
+   */
+  deletePartitions(
+    partitions: Iterable<string | Partial<Row>>,
+    options: WriteOptions = {},
+  ): Promise<Commit> {
+    return deletePartitions(this.#environment, partitions as PartitionList, options);
   }
 
   /** Removes rows by key; a key that is not there is no error. */

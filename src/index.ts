@@ -11,6 +11,7 @@ export {
   type TableOptions,
   type Where,
 } from "./hudi-table.ts";
+export type { IndexDefinition } from "./layout/index-definition.ts";
 export type { TableConfig } from "./layout/table-config.ts";
 export type {
   DecimalName,
@@ -32,6 +33,6 @@ export type { Storage } from "./storage/storage.ts";
 export type { CommitMetadata, WriteStat } from "./timeline/commit-metadata.ts";
 export type { Action, Instant, InstantState } from "./timeline/instant.ts";
 export type { Change, Source } from "./write/row-source.ts";
-export type { WriteOptions } from "./write/table-writer.ts";
+export type { UpsertOptions, WriteOptions } from "./write/table-writer.ts";
 export type { Commit } from "./write/write-operation.ts";
 export type { WriteSettings } from "./write/write-settings.ts";

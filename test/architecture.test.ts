@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 
 /** Lowest first. A module may import from its own floor and from any floor below. */
 const FLOORS: readonly (readonly string[])[] = [
+  ["kernel"],
   ["errors.ts", "runtime"],
   ["storage"],
   ["format"],
@@ -63,6 +64,7 @@ function inspect(path: string, text: string): Finding[] {
   for (const specifier of imports) {
     if (specifier.startsWith(".")) {
       const target = posix.normalize(posix.join(dirname(path), specifier));
+      if (isKernel(path) !== isKernel(target)) add("the kernel is imported compiled", target);
       if (floor(target) > floor(path)) add("imports downwards", target);
       const crosses = APART.some(
         (pair) =>
@@ -85,6 +87,8 @@ function inspect(path: string, text: string): Finding[] {
 const paths = readdirSync(src, { recursive: true, encoding: "utf8" })
   .map((path) => path.replaceAll("\\", "/"))
   .filter((path) => path.endsWith(".ts"));
+/** Sources of WebAssembly, which modules of Node import only compiled. */
+const isKernel = (path: string): boolean => room(path) === "kernel";
 
 describe("the layers of src/", () => {
   test("there are modules to look at", () => expect(paths.length).toBeGreaterThan(40));
@@ -110,6 +114,7 @@ describe("the guard itself", () => {
     ["asks runtime for time and randomness", "read/x.ts", "setTimeout(run, 5);"],
     ["makes no code from data", "format/x.ts", 'new Function("a", body)'],
     ["nobody imports the barrel", "cli/x.ts", 'import { HudiTable } from "../index.ts";'],
+    ["the kernel is imported compiled", "format/x.ts", 'import { a } from "../kernel/texts.ts";'],
     ["stays under 400 lines", "read/x.ts", "\n".repeat(401)],
   ];
   test.each(planted)("finds a breach of: %s (%s)", (rule, path, text) => {

@@ -28,6 +28,11 @@ const fields = {
   moment: "timestamp-micros?",
   price: "decimal(10,2)",
   amount: "decimal(38,10)?",
+  single: "float?",
+  blob: "bytes",
+  tags: "list<string?>?",
+  counts: "map<list<long>>",
+  point: "struct<x:int,y:list<int?>?>?",
 } as const;
 
 interface Row {
@@ -41,6 +46,11 @@ interface Row {
   moment: bigint | null;
   price: string;
   amount: string | null;
+  single: number | null;
+  blob: Uint8Array;
+  tags: (string | null)[] | null;
+  counts: Record<string, bigint[]>;
+  point: Record<string, unknown> | null;
 }
 
 // A field list is a row type.
@@ -70,8 +80,15 @@ async function create(): Promise<void> {
   await HudiTable.create("here", { ...base, fields: { id: "text" }, recordKey: "id" });
   // @ts-expect-error: merge-on-read is not there yet
   await HudiTable.create("here", { ...base, type: "merge-on-read", recordKey: "id" });
-  // @ts-expect-error: nor is the bucket index
+  await HudiTable.create("here", {
+    ...base,
+    recordKey: "id",
+    index: { kind: "bucket", buckets: 4 },
+  });
+  // @ts-expect-error: a bucket index has a number of buckets
   await HudiTable.create("here", { ...base, recordKey: "id", index: { kind: "bucket" } });
+  const stays = { kind: "global-bloom", updatePartitionPath: false } as const;
+  await HudiTable.create("here", { ...base, recordKey: "id", index: stays });
 }
 
 async function write(table: HudiTable<Row>, rows: Row[], later: AsyncIterable<Row>): Promise<void> {
@@ -84,6 +101,17 @@ async function write(table: HudiTable<Row>, rows: Row[], later: AsyncIterable<Ro
   await table.apply([change]);
   // @ts-expect-error: a row is whole
   await table.upsert([{ id: "a" }]);
+  await table.upsert([{ id: "a", note: null }], { partial: true });
+  // @ts-expect-error: a partial row has known columns too
+  await table.upsert([{ id: "a", cost: 1 } satisfies Partial<Row>], { partial: true });
+  await table.insertOverwrite(rows);
+  await table.insertOverwriteTable(later);
+  await table.deletePartitions(["day=2024-01-01", { day: new Date(0) }]);
+  // @ts-expect-error: a partition is named by columns of the table
+  await table.deletePartitions([{ city: "x" }]);
+  await table.apply([{ op: "update", key: { id: "a" }, after: rows[0], unchanged: ["note"] }]);
+  // @ts-expect-error: only columns stay unchanged
+  await table.apply([{ op: "update", key: { id: "a" }, after: rows[0], unchanged: ["cost"] }]);
   // @ts-expect-error: a row has no other columns
   await table.upsert([{ ...(rows[0] as Row), cost: 1 } satisfies Row]);
   // @ts-expect-error: a column that is not nullable takes no null

@@ -32,7 +32,7 @@ function writeExample(index: number): string {
 }
 
 describe("examples", () => {
-  test("there are three", () => expect(examples).toHaveLength(3));
+  test("there are four", () => expect(examples).toHaveLength(4));
 
   test("have no type errors, which are seen when there are", () => {
     const files = Object.fromEntries(examples.map((code, at) => [`example-${at}.ts`, code]));

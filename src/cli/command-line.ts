@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { Command, CommanderError } from "commander";
 import { addCreateCommand } from "./commands/create.ts";
+import { addDeletePartitionsCommand } from "./commands/delete-partitions.ts";
 import { addFilesCommand } from "./commands/files.ts";
 import { addIncrementalCommand } from "./commands/incremental.ts";
 import { addReadCommand } from "./commands/read.ts";
@@ -15,6 +16,7 @@ import { UsageError } from "./usage-error.ts";
 const ADD_COMMANDS: readonly ((lake: Command, io: LakeIo) => void)[] = [
   addCreateCommand,
   addWriteCommand,
+  addDeletePartitionsCommand,
   addReadCommand,
   addIncrementalCommand,
   addTimelineCommand,

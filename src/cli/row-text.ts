@@ -1,9 +1,16 @@
 // Values of rows as text and back: for JSON lines, for CSV and for people. What is printed reads back
 // as the same value. Rules: spec/protocol/cli.md, CLI-9 to CLI-13.
+
 import { HudiError } from "../errors.ts";
-import { type Column, isPresent } from "../format/column-batch.ts";
+import {
+  type Column,
+  isPresent,
+  type ListColumn,
+  type StructColumn,
+} from "../format/column-batch.ts";
 import { createValueReader } from "../format/row-batch.ts";
-import { type Field, formatFieldType } from "../format/schema.ts";
+import { childFields, type Field, formatFieldType, type NestedType } from "../format/schema.ts";
+import { parseExactJson } from "../ingest/exact-json.ts";
 import { formatDate, formatTimestamp, parseDateText, parseTimestampText } from "./time-text.ts";
 
 /** The text of one row of a column. */
@@ -20,16 +27,54 @@ export function createTextFormatter(field: Field, column: Column): ValueFormatte
       return field.type.kind === "timestamp-micros"
         ? (row) => formatTimestamp(column.values[row] as bigint)
         : (row) => String(column.values[row]);
+    case "float32":
+      return (row) => formatFloat(column.values[row] as number);
     case "float64":
       return (row) => formatDouble(column.values[row] as number);
     case "bytes":
+      if (field.type.kind === "bytes") {
+        const { offsets } = column;
+        const data = Buffer.from(column.data.buffer, column.data.byteOffset, column.data.length);
+        return (row) => data.toString("base64", offsets[row], offsets[row + 1]);
+      }
+      return createValueReader(field, column) as (row: number) => string;
     case "fixed":
       return createValueReader(field, column) as (row: number) => string;
+    case "struct":
+    case "list":
+      return createNestedJson(field, column);
     case "bits": {
       const read = createValueReader(field, column);
       return (row) => String(read(row));
     }
   }
+}
+
+/** Structs and maps as objects, lists as arrays. */
+function createNestedJson(field: Field, column: StructColumn | ListColumn): ValueFormatter {
+  const fields = childFields(field.type as NestedType);
+  if (column.layout === "struct") {
+    const parts = column.children.map((child, index) => {
+      const own = fields[index] as Field;
+      return { name: JSON.stringify(own.name), format: createJsonFormatter(own, child) };
+    });
+    return (row) => `{${parts.map(({ name, format }) => `${name}:${format(row)}`).join(",")}}`;
+  }
+  const { offsets, child } = column;
+  const items = (row: number, format: ValueFormatter): string[] => {
+    const start = offsets[row] as number;
+    const length = (offsets[row + 1] as number) - start;
+    return Array.from({ length }, (_, item) => format(start + item));
+  };
+  if (field.type.kind === "list") {
+    const format = createJsonFormatter(fields[0] as Field, child);
+    return (row) => `[${items(row, format).join(",")}]`;
+  }
+  const [key, value] = childFields((fields[0] as Field).type as NestedType) as [Field, Field];
+  const [keys, values] = (child as StructColumn).children as [Column, Column];
+  const formatKey = createJsonFormatter(key, keys);
+  const formatValue = createJsonFormatter(value, values);
+  return (row) => `{${items(row, (item) => `${formatKey(item)}:${formatValue(item)}`).join(",")}}`;
 }
 
 /** The JSON text of every value, nulls included. */
@@ -44,9 +89,13 @@ function createPresentJson(field: Field, column: Column, text: ValueFormatter): 
     case "boolean":
     case "int":
     case "long":
+    case "struct":
+    case "list":
+    case "map":
       return text;
+    case "float":
     case "double": {
-      const { values } = column as { values: Float64Array };
+      const { values } = column as { values: Float32Array | Float64Array };
       return (row) => (Number.isFinite(values[row]) ? text(row) : `"${text(row)}"`);
     }
     case "string":
@@ -59,6 +108,15 @@ function createPresentJson(field: Field, column: Column, text: ValueFormatter): 
 /** The shortest digits that read back as the same number; minus zero keeps its sign. */
 function formatDouble(value: number): string {
   return Object.is(value, -0) ? "-0" : String(value);
+}
+
+/** The shortest digits that round to the same number of single precision. */
+function formatFloat(value: number): string {
+  for (let digits = 1; digits < 9; digits += 1) {
+    const short = Number(value.toPrecision(digits));
+    if (Object.is(Math.fround(short), value)) return formatDouble(short);
+  }
+  return formatDouble(value);
 }
 
 /** A value that a column cannot take. Names the column; whoever catches it names the row. */
@@ -111,19 +169,93 @@ const JSON_READERS: Record<Field["type"]["kind"], KindReader> = {
     if (!isExact) throw unfitJson(field, value);
     return requireInt64(field, BigInt(value as number | bigint));
   },
-  double: (field, value) => {
-    if (typeof value === "number" && Number.isFinite(value)) return value;
-    if (typeof value === "bigint") return Number(value);
-    const special = typeof value === "string" ? SPECIAL_DOUBLES.get(value) : undefined;
-    if (special === undefined) throw unfitJson(field, value);
-    return special;
-  },
+  float: (field, value) => requireSingle(field, readDouble(field, value)),
+  bytes: (field, value) =>
+    typeof value === "string" ? readBase64(field, value) : fail(field, value),
+  double: readDouble,
   date: (field, value) => (typeof value === "string" ? readDate(field, value) : fail(field, value)),
   "timestamp-micros": (field, value) =>
     typeof value === "string" ? readTimestamp(field, value) : fail(field, value),
   decimal: (field, value) =>
     typeof value === "string" ? readDecimal(field, value) : fail(field, value),
+  struct: readStruct,
+  list: readList,
+  map: readMap,
 };
+
+function childOf(field: Field, child: Field): Field {
+  return { ...child, name: `${field.name}.${child.name}` };
+}
+
+function readStruct(field: Field, value: unknown): unknown {
+  const object = requireObject(field, value);
+  const fields = childFields(field.type as NestedType);
+  for (const name of Object.keys(object)) {
+    if (!fields.some((child) => child.name === name)) {
+      throw new UnfitValue(field, quote(name), `one of ${fields.map((f) => f.name).join(", ")}`);
+    }
+  }
+  const result = Object.create(null);
+  for (const child of fields) {
+    const given = Object.hasOwn(object, child.name) ? object[child.name] : undefined;
+    result[child.name] = createJsonReader(childOf(field, child))(given);
+  }
+  return result;
+}
+
+function readList(field: Field, value: unknown): unknown {
+  if (!Array.isArray(value)) throw unfitJson(field, value);
+  const [element] = childFields(field.type as NestedType) as [Field];
+  return value.map(createJsonReader(childOf(field, element)));
+}
+
+function readMap(field: Field, value: unknown): unknown {
+  const object = requireObject(field, value);
+  const { value: item } = field.type as { readonly value: Field };
+  const read = createJsonReader(childOf(field, item));
+  return new Map(
+    Object.entries(object).map(([key, given]) => [requireWellFormed(field, key), read(given)]),
+  );
+}
+
+function requireObject(field: Field, value: unknown): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw unfitJson(field, value);
+  }
+  return value as Record<string, unknown>;
+}
+
+/** Nested values stand in a field of CSV as JSON. */
+function readJsonText(field: Field, text: string): unknown {
+  let value: unknown;
+  try {
+    value = parseExactJson(text);
+  } catch {
+    throw unfitText(field, text);
+  }
+  return createJsonReader(field)(value);
+}
+
+function readDouble(field: Field, value: unknown): number {
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  if (typeof value === "bigint") return Number(value);
+  const special = typeof value === "string" ? SPECIAL_DOUBLES.get(value) : undefined;
+  if (special === undefined) throw unfitJson(field, value);
+  return special;
+}
+
+/** Values are rounded to single precision, but none becomes infinite by that. */
+function requireSingle(field: Field, value: number): number {
+  if (!Number.isFinite(value) || Number.isFinite(Math.fround(value))) return value;
+  throw new UnfitValue(field, String(value), EXPECTED.float);
+}
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+function readBase64(field: Field, text: string): Uint8Array {
+  if (!BASE64.test(text)) throw unfitText(field, text);
+  return new Uint8Array(Buffer.from(text, "base64"));
+}
 
 function fail(field: Field, value: unknown): never {
   throw unfitJson(field, value);
@@ -157,17 +289,24 @@ const TEXT_READERS: Record<Field["type"]["kind"], (field: Field, text: string) =
     if (!INTEGER.test(text) || text.length > 40) throw unfitText(field, text);
     return requireInt64(field, BigInt(text.replace("+", "")));
   },
-  double: (field, text) => {
-    const special = SPECIAL_DOUBLES.get(text);
-    if (special !== undefined) return special;
-    const value = Number(text);
-    if (!NUMBER.test(text) || !Number.isFinite(value)) throw unfitText(field, text);
-    return value;
-  },
+  float: (field, text) => requireSingle(field, readDoubleText(field, text)),
+  double: readDoubleText,
+  bytes: readBase64,
   date: readDate,
   "timestamp-micros": readTimestamp,
   decimal: readDecimal,
+  struct: readJsonText,
+  list: readJsonText,
+  map: readJsonText,
 };
+
+function readDoubleText(field: Field, text: string): number {
+  const special = SPECIAL_DOUBLES.get(text);
+  if (special !== undefined) return special;
+  const value = Number(text);
+  if (!NUMBER.test(text) || !Number.isFinite(value)) throw unfitText(field, text);
+  return value;
+}
 
 const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
   ["true", true],
@@ -227,11 +366,16 @@ const EXPECTED: Record<Field["type"]["kind"], string> = {
   boolean: "true or false",
   int: "an integer from -2147483648 to 2147483647",
   long: "an integer from -9223372036854775808 to 9223372036854775807",
+  float: 'a number of single precision, or the text "NaN", "Infinity" or "-Infinity"',
+  bytes: "bytes in base64",
   double: 'a number, or the text "NaN", "Infinity" or "-Infinity"',
   date: "a day as yyyy-MM-dd",
   "timestamp-micros":
     "a time with its zone and at most six digits of a second, such as 2024-01-31T12:00:00.123456Z",
   decimal: 'the digits as a text, such as "12.50"',
+  struct: "an object",
+  list: "a list",
+  map: "an object",
 };
 
 function unfitText(field: Field, text: string): UnfitValue {

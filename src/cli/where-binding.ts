@@ -65,10 +65,15 @@ const EXAMPLES: Record<Field["type"]["kind"], string> = {
   boolean: "true or false",
   int: "an integer from -2147483648 to 2147483647",
   long: "an integer of 64 bits",
+  float: "a number, or 'NaN', 'Infinity', '-Infinity'",
   double: "a number, or 'NaN', 'Infinity', '-Infinity'",
+  bytes: "bytes in base64, in single quotes",
   date: "a day such as '2024-01-31'",
   "timestamp-micros": "a time such as '2024-01-31T12:00:00Z'",
   decimal: "digits such as 12.50",
+  struct: "is null or is not null",
+  list: "is null or is not null",
+  map: "is null or is not null",
 };
 
 /** Which literals each type of column takes. */
@@ -77,10 +82,15 @@ const LITERAL_KINDS: Record<Field["type"]["kind"], readonly WhereLiteral["kind"]
   boolean: ["boolean"],
   int: ["number"],
   long: ["number"],
+  float: ["number", "text"],
   double: ["number", "text"],
+  bytes: ["text"],
   date: ["text"],
   "timestamp-micros": ["text"],
   decimal: ["number", "text"],
+  struct: [],
+  list: [],
+  map: [],
 };
 
 /** The value that a row would have. Times without a zone are UTC. */

@@ -1,13 +1,18 @@
 // Writes the next base file of a file group, or the first ones of new file groups.
 // Rules: spec/format/base-file.md and spec/protocol/commit.md, TX-6.
-import { type BytesColumn, type ColumnBatch, requireBytesColumn } from "../format/column-batch.ts";
-import { gatherBatch } from "../format/column-gather.ts";
+import { type BytesColumn, type ColumnBatch, sliceTexts } from "../format/column-batch.ts";
 import { openParquetWriter } from "../format/open-parquet-writer.ts";
 import type { ParquetFileReader } from "../format/parquet-reader.ts";
 import type { ParquetCodec, ParquetFileSummary, ParquetWriter } from "../format/parquet-writer.ts";
-import { type StoredBatch, type StoredColumn, toColumn } from "../format/stored-column.ts";
-import { gatherStored, IncomingColumn } from "../format/stored-gather.ts";
-import { META_FIELDS } from "../layout/record-key.ts";
+import type { TableSchema } from "../format/schema.ts";
+import {
+  endOfRows,
+  releaseColumn,
+  type StoredBatch,
+  type StoredColumn,
+  toColumn,
+} from "../format/stored-column.ts";
+import { gatherStored, IncomingColumn, takeRows } from "../format/stored-gather.ts";
 import { dataPath, formatBaseFileName, markerPath } from "../layout/table-paths.ts";
 import { yieldToHost } from "../runtime/concurrency.ts";
 import type { ObjectWriter, Storage } from "../storage/storage.ts";
@@ -95,7 +100,7 @@ export async function mergeBaseFile(
   const plan = await planBaseFileMerge(reader, changes, signal);
   if (isUnchanged(plan)) return undefined;
   const incoming = addMetaColumns(changes.batch, keys, task);
-  const file = await openOutput(storage, task, task.fileId, incoming, signal, "MERGE");
+  const file = await openOutput(storage, task, task.fileId, incoming.schema, signal, "MERGE");
   try {
     const index = continueKeyIndex(reader, base.path, task.settings.bloom);
     await copyMerged(reader, plan, incoming, file, index, signal);
@@ -116,7 +121,7 @@ export async function mergeBaseFile(
 async function copyMerged(
   reader: ParquetFileReader,
   plan: BaseFileMergePlan,
-  incoming: ColumnBatch,
+  incoming: StoredBatch,
   file: OutputFile,
   index: KeyIndex,
   signal: AbortSignal | undefined,
@@ -132,22 +137,25 @@ async function copyMerged(
     for await (const read of reader.readStoredBatches(group, stored, options)) {
       const picks = plans[at] as RowsPlan;
       at += 1;
-      const columns = read.columns.map((column, number) =>
-        picks === "kept" ? column : gatherStored(column, sources[number] as IncomingColumn, picks),
-      );
+      const columns = read.columns.map((column, number) => {
+        if (picks === "kept") return column;
+        const gathered = gatherStored(column, sources[number] as IncomingColumn, picks);
+        releaseColumn(column);
+        return gathered;
+      });
       const rowCount = picks === "kept" ? read.rowCount : picks.length;
       if (index.collectsAll)
         index.add(toColumn(columns[KEY_COLUMN] as StoredColumn) as BytesColumn);
       // The stored file name is never read: every row gets the name of the new file.
       columns.splice(FILE_NAME_COLUMN, 0, columns[0] as StoredColumn);
-      await file.write({ schema, rowCount, columns });
+      await file.writeOwned({ schema, rowCount, columns });
       await yieldToHost(signal);
     }
   }
   if (plan.appends.length > 0) {
-    const appended = gatherBatch(incoming, undefined, plan.appends);
-    index.add(requireBytesColumn(appended, RECORD_KEY));
-    await file.write(appended);
+    const columns = incoming.columns.map((column) => takeRows(column, plan.appends));
+    index.add(columns[KEY_COLUMN] as BytesColumn);
+    await file.writeOwned({ schema, rowCount: plan.appends.length, columns });
   }
 }
 
@@ -162,16 +170,18 @@ export async function createBaseFiles(
   let start = 0;
   while (start < incoming.rowCount) {
     const fileId = `${task.fileIdPrefix}-${written.length}`;
-    const file = await openOutput(storage, task, fileId, incoming, signal, "CREATE");
+    const file = await openOutput(storage, task, fileId, incoming.schema, signal, "CREATE");
     try {
       const index = createKeyIndex(task.settings.bloom);
+      const { columns, rowCount } = incoming;
+      const named = file.name(incoming);
       const first = start;
-      while (start < incoming.rowCount && !(start > first && file.isFull)) {
-        const end = Math.min(incoming.rowCount, start + file.rowGroupRows);
-        const picks = Int32Array.from({ length: end - start }, (_, row) => start + row);
-        const part = gatherBatch(incoming, undefined, picks);
-        index.add(requireBytesColumn(part, RECORD_KEY));
-        await file.write(part);
+      while (start < rowCount && !(start > first && file.isFull)) {
+        // One row group after the other, so that a file ends near the size that is asked for.
+        const most = Math.min(rowCount, start + ROW_GROUP_ROWS);
+        const end = Math.max(start + 1, endOfRows(columns, start, most, ROW_GROUP_BYTES));
+        index.add(sliceTexts(task.keys, start, end));
+        await file.write(named, start, end);
         start = end;
         await yieldToHost(signal);
       }
@@ -209,25 +219,11 @@ function describe(
 const ROW_GROUP_ROWS = 131_072;
 const ROW_GROUP_BYTES = 64 * 1024 * 1024;
 
-/** Rows of a row group: fewer where rows are wide, so that one group stays small in memory. */
-function rowGroupRows(batch: ColumnBatch): number {
-  let bytes = 0;
-  for (const column of batch.columns) {
-    if (column.layout === "bytes") bytes += column.data.length + 4 * column.rowCount;
-    else if (column.layout === "fixed") bytes += column.data.length;
-    else bytes += column.values.byteLength;
-  }
-  const perRow = Math.max(1, bytes / Math.max(1, batch.rowCount));
-  return Math.max(1024, Math.min(ROW_GROUP_ROWS, Math.floor(ROW_GROUP_BYTES / perRow)));
-}
-
 /** Index of the record key among the meta columns. */
 const KEY_COLUMN = 2;
-const RECORD_KEY = META_FIELDS[KEY_COLUMN] as string;
 
 class OutputFile {
   readonly path: string;
-  readonly rowGroupRows: number;
   readonly #fileName: string;
   readonly #upload: ObjectWriter;
   readonly #writer: ParquetWriter;
@@ -237,14 +233,12 @@ class OutputFile {
   constructor(parts: {
     path: string;
     fileName: string;
-    rowGroupRows: number;
     upload: ObjectWriter;
     writer: ParquetWriter;
     progress: { bytes: number; readonly limit: number };
     avroSchema: string;
   }) {
     this.path = parts.path;
-    this.rowGroupRows = parts.rowGroupRows;
     this.#fileName = parts.fileName;
     this.#upload = parts.upload;
     this.#writer = parts.writer;
@@ -257,8 +251,19 @@ class OutputFile {
     return this.#progress.bytes >= this.#progress.limit;
   }
 
-  async write(batch: StoredBatch): Promise<void> {
-    await this.#writer.write(withFileName(batch, this.#fileName));
+  /** The batch with this file's name in each row. */
+  name(batch: StoredBatch): StoredBatch {
+    return withFileName(batch, this.#fileName);
+  }
+
+  /** Writes rows of a batch that bears the file's name. */
+  write(batch: StoredBatch, from: number, to: number): Promise<void> {
+    return this.#writer.write(batch, from, to);
+  }
+
+  /** Names and writes a batch that is used by nobody else. */
+  writeOwned(batch: StoredBatch): Promise<void> {
+    return this.#writer.writeOwned(this.name(batch));
   }
 
   async close(index: KeyIndex): Promise<ParquetFileSummary> {
@@ -281,7 +286,7 @@ async function openOutput(
   storage: Storage,
   task: WriteTarget,
   fileId: string,
-  sample: ColumnBatch,
+  schema: TableSchema,
   signal: AbortSignal | undefined,
   kind: "CREATE" | "MERGE",
 ): Promise<OutputFile> {
@@ -294,7 +299,6 @@ async function openOutput(
   });
   const upload = storage.createWriter(path, { signal });
   const progress = { bytes: 0, limit: settings.maxFileBytes };
-  const rows = rowGroupRows(sample);
   try {
     const writer = await openParquetWriter(
       async (bytes) => {
@@ -302,16 +306,16 @@ async function openOutput(
         await upload.write(bytes);
       },
       {
-        schema: sample.schema,
+        schema,
         codec: settings.codec,
-        rowGroupRows: rows,
+        rowGroupRows: ROW_GROUP_ROWS,
+        rowGroupBytes: ROW_GROUP_BYTES,
       },
     );
     const { avroSchema } = settings;
     return new OutputFile({
       path,
       fileName,
-      rowGroupRows: rows,
       upload,
       writer,
       progress,

@@ -1,7 +1,9 @@
 // The work on one file group as plain data, so that it runs in a worker thread or in place.
 import { type Column, type ColumnBatch, transferableBuffers } from "../format/column-batch.ts";
+import { rowBytes } from "../format/stored-column.ts";
 import type { Storage } from "../storage/storage.ts";
 import { type FindKeysTask, type FoundKeys, findKeys } from "./base-file-keys.ts";
+import { type ReadRowsTask, readRows } from "./base-file-rows.ts";
 import {
   type CreateTask,
   createBaseFiles,
@@ -11,11 +13,12 @@ import {
 } from "./base-file-writer.ts";
 
 /** Any work on one file group. */
-export type FileGroupTask = FindKeysTask | MergeTask | CreateTask;
+export type FileGroupTask = FindKeysTask | ReadRowsTask | MergeTask | CreateTask;
 
 /** What a task gives back. */
 export interface FileGroupResults {
   readonly "find-keys": FoundKeys;
+  readonly "read-rows": ColumnBatch;
   readonly merge: WrittenFile | undefined;
   readonly create: readonly WrittenFile[];
 }
@@ -38,6 +41,8 @@ function runTask(
   switch (task.kind) {
     case "find-keys":
       return findKeys(storage, task, signal);
+    case "read-rows":
+      return readRows(storage, task, signal);
     case "merge":
       return mergeBaseFile(storage, task, signal);
     case "create":
@@ -50,23 +55,33 @@ export function estimateTaskBytes(task: FileGroupTask): number {
   switch (task.kind) {
     case "find-keys":
       return task.file.sizeBytes / 4 + task.keys.data.length;
+    case "read-rows":
+      return task.file.sizeBytes / 2;
     case "merge":
-      return task.base.sizeBytes + batchBytes(task.changes.batch);
+      return (
+        task.base.sizeBytes + rowBytes(task.changes.batch.columns, 0, task.changes.batch.rowCount)
+      );
     case "create":
-      return batchBytes(task.batch);
+      return rowBytes(task.batch.columns, 0, task.batch.rowCount);
   }
-}
-
-function batchBytes(batch: ColumnBatch): number {
-  return transferableBuffers(batch).reduce((sum, buffer) => sum + buffer.byteLength, 0);
 }
 
 /** The buffers of a task that only this task uses: they move to the worker instead of being copied. */
 export function taskTransfers(task: FileGroupTask): ArrayBuffer[] {
-  const columns: Column[] =
-    task.kind === "find-keys"
-      ? [task.keys]
-      : [task.keys, ...(task.kind === "merge" ? task.changes.batch : task.batch).columns];
+  const columns = taskColumns(task);
   const schema = { name: "", fields: [] };
   return transferableBuffers({ schema, rowCount: 0, columns });
+}
+
+function taskColumns(task: FileGroupTask): readonly Column[] {
+  switch (task.kind) {
+    case "find-keys":
+      return [task.keys];
+    case "read-rows":
+      return [];
+    case "merge":
+      return [task.keys, ...task.changes.batch.columns];
+    case "create":
+      return [task.keys, ...task.batch.columns];
+  }
 }

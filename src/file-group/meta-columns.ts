@@ -1,5 +1,5 @@
 // The five meta columns of rows that a write brings in. Rules: spec/format/record-key.md, RK-9.
-import { type BytesColumn, type ColumnBatch, repeatBytes } from "../format/column-batch.ts";
+import type { BytesColumn, ColumnBatch } from "../format/column-batch.ts";
 import { repeatedText, type StoredBatch } from "../format/stored-column.ts";
 import { addMetaFields } from "../layout/record-key.ts";
 
@@ -18,18 +18,17 @@ export function addMetaColumns(
   batch: ColumnBatch,
   keys: BytesColumn,
   values: MetaValues,
-): ColumnBatch {
+): StoredBatch {
   const { rowCount } = batch;
-  const constant = (text: string): BytesColumn => repeatBytes(encoder.encode(text), rowCount);
   return {
     schema: addMetaFields(batch.schema),
     rowCount,
     columns: [
-      constant(values.instant),
+      repeatedText(values.instant, rowCount),
       sequenceNumbers(`${values.instant}_${values.taskNumber}_`, rowCount),
       keys,
-      constant(values.partitionPath),
-      constant(""),
+      repeatedText(values.partitionPath, rowCount),
+      repeatedText("", rowCount),
       ...batch.columns,
     ],
   };

@@ -1,7 +1,14 @@
 // Which version of a record wins: the ordering rule of DefaultHoodieRecordPayload.
 // Rules: spec/format/merge-rules.md, MR-1 to MR-5.
+
 import { HudiError } from "../errors.ts";
-import { type Column, isPresent } from "../format/column-batch.ts";
+import { isBitSet } from "../format/bitmap.ts";
+import {
+  type Column,
+  type Float32Column,
+  type Float64Column,
+  isPresent,
+} from "../format/column-batch.ts";
 import { compareBytesRows } from "../format/key-table.ts";
 
 /** Compares the ordering value of a row of one column with that of a row of another. */
@@ -29,7 +36,7 @@ function compareValues(stored: Column, incoming: Column): OrderingComparator {
       return left < right ? -1 : left > right ? 1 : 0;
     };
   }
-  if (stored.layout === "float64" && incoming.layout === "float64") {
+  if (isReal(stored) && isReal(incoming) && stored.layout === incoming.layout) {
     const [a, b] = [stored.values, incoming.values];
     return (x, y) => compareDoubles(a[x] as number, b[y] as number);
   }
@@ -40,14 +47,17 @@ function compareValues(stored: Column, incoming: Column): OrderingComparator {
     return (x, y) => compareFixed(stored.data, incoming.data, stored.widthBytes, x, y);
   }
   if (stored.layout === "bits" && incoming.layout === "bits") {
-    const bit = (values: Uint8Array, row: number): number =>
-      ((values[row >> 3] as number) >> (row & 7)) & 1;
-    return (x, y) => bit(stored.values, x) - bit(incoming.values, y);
+    return (x, y) => Number(isBitSet(stored.values, x)) - Number(isBitSet(incoming.values, y));
   }
   throw new HudiError(
     "CORRUPT",
     `cannot compare ordering values: found layouts ${stored.layout} and ${incoming.layout}, expected equal ones`,
   );
+}
+
+/** Whether a column holds floating-point numbers. */
+export function isReal(column: Column): column is Float32Column | Float64Column {
+  return column.layout === "float32" || column.layout === "float64";
 }
 
 /** The total order of Java: -0 before 0, NaN last. */

@@ -1,12 +1,20 @@
 // Column batches to and from the record batches of apache-arrow: the edge of the API. The library
 // is loaded when the first batch is handed out, and not at all for batches that come in.
 // Rules: spec/format/arrow.md.
+
 import type { Field as ArrowField, Data, DataType, RecordBatch, Schema } from "apache-arrow";
 import { HudiError } from "../errors.ts";
 import { readArrowColumn } from "./arrow-column.ts";
-import { type Column, type ColumnBatch, countNulls, requireSoundColumn } from "./column-batch.ts";
+import { countNullRows, findNull } from "./bitmap.ts";
+import { type Column, type ColumnBatch, requireSoundColumn } from "./column-batch.ts";
 import { createColumnBuilder } from "./column-builder.ts";
-import { type ColumnType, type Field, formatFieldType, type TableSchema } from "./schema.ts";
+import {
+  type ColumnType,
+  childFields,
+  type Field,
+  formatFieldType,
+  type TableSchema,
+} from "./schema.ts";
 
 type Arrow = typeof import("apache-arrow");
 
@@ -29,10 +37,11 @@ export async function toArrowBatch(batch: ColumnBatch): Promise<RecordBatch> {
 }
 
 function toArrowSchema(arrow: Arrow, schema: TableSchema): Schema {
-  const fields = schema.fields.map(
-    (field) => new arrow.Field(field.name, toArrowType(arrow, field.type), field.nullable),
-  );
-  return new arrow.Schema(fields);
+  return new arrow.Schema(schema.fields.map((field) => toArrowField(arrow, field)));
+}
+
+function toArrowField(arrow: Arrow, field: Field): ArrowField {
+  return new arrow.Field(field.name, toArrowType(arrow, field.type), field.nullable);
 }
 
 function toArrowType(arrow: Arrow, type: ColumnType): DataType {
@@ -45,24 +54,51 @@ function toArrowType(arrow: Arrow, type: ColumnType): DataType {
       return new arrow.Int32();
     case "long":
       return new arrow.Int64();
+    case "float":
+      return new arrow.Float32();
     case "double":
       return new arrow.Float64();
+    case "bytes":
+      return new arrow.Binary();
     case "date":
       return new arrow.DateDay();
     case "timestamp-micros":
       return new arrow.TimestampMicrosecond("UTC");
     case "decimal":
       return new arrow.Decimal(type.scale, type.precision, 128);
+    case "struct":
+      return new arrow.Struct(type.fields.map((field) => toArrowField(arrow, field)));
+    case "list":
+      return new arrow.List(toArrowField(arrow, type.element));
+    case "map": {
+      const [entry] = childFields(type) as [Field];
+      return new arrow.Map_(toArrowField(arrow, { ...entry, name: "entries" }) as never);
+    }
   }
 }
 
 function toArrowData(arrow: Arrow, column: Column, type: DataType): Data {
   const { rowCount: length, validity } = column;
-  const base = { type, length, nullCount: countNulls(column), nullBitmap: validity };
+  const base = {
+    type,
+    length,
+    nullCount: countNullRows(validity, 0, length),
+    nullBitmap: validity,
+  };
   switch (column.layout) {
     case "bytes": {
       const { offsets: valueOffsets, data } = column;
       return arrow.makeData({ ...base, valueOffsets, data } as never);
+    }
+    case "struct": {
+      const children = column.children.map((child, index) =>
+        toArrowData(arrow, child, (type.children[index] as ArrowField).type),
+      );
+      return arrow.makeData({ ...base, children } as never);
+    }
+    case "list": {
+      const child = toArrowData(arrow, column.child, (type.children[0] as ArrowField).type);
+      return arrow.makeData({ ...base, valueOffsets: column.offsets, child } as never);
     }
     case "fixed": {
       const data = toDecimal128(column.data, column.widthBytes, length);
@@ -117,13 +153,16 @@ export function fromArrowBatch(
 
 /**
  * A record batch of some columns of the schema, of the required ones at least; those that are missing
- * become null in every row, whether they allow it or not. Throws as `fromArrowBatch` does.
+ * become null in every row, whether they allow it or not. Columns that are there may hold nulls as
+ * well unless they are required, or in a `strict` batch where they allow none. Throws as
+ * `fromArrowBatch` does.
  */
 export function fromPartialArrowBatch(
   recordBatch: RecordBatch,
   schema: TableSchema,
   required: ReadonlySet<string>,
   label: string,
+  strict: boolean = false,
 ): ColumnBatch {
   const names = new Set(recordBatch.schema.fields.map((field) => field.name));
   for (const name of required) {
@@ -131,7 +170,10 @@ export function fromPartialArrowBatch(
     throw new HudiError("INVALID", `cannot use ${label}: found no column ${name}, expected it`);
   }
   const fields = schema.fields.filter((field) => names.has(field.name));
-  const optional = fields.map((field) => ({ ...field, nullable: !required.has(field.name) }));
+  const optional = fields.map((field) => ({
+    ...field,
+    nullable: strict ? field.nullable : !required.has(field.name),
+  }));
   const found = fromArrowBatch(recordBatch, { name: schema.name, fields: optional }, label);
   const columns = schema.fields.map((field) => {
     const index = fields.indexOf(field);
@@ -169,9 +211,8 @@ function requireSameColumns(
 }
 
 function requirePresent(column: Column, field: Field, label: string): void {
-  if (field.nullable || column.validity === undefined || countNulls(column) === 0) return;
-  let row = 0;
-  while (((column.validity[row >> 3] as number) & (1 << (row & 7))) !== 0) row += 1;
+  const row = field.nullable ? -1 : findNull(column.validity, 0, column.rowCount);
+  if (row < 0) return;
   throw new HudiError(
     "INVALID",
     `cannot use ${label}: column ${field.name} (${formatFieldType(field)}) holds null in row ${row}, expected a value`,

@@ -30,12 +30,7 @@ export function formatAvroSchema(
   const meta = options.metaColumns
     ? META_COLUMNS.map((name) => ({ name, type: ["null", "string"], doc: "", default: null }))
     : [];
-  const fields = schema.fields.map((field) => {
-    const type = avroType(schema, options.namespace, field);
-    return field.nullable
-      ? { name: field.name, type: ["null", type], default: null, "field-id": field.id }
-      : { name: field.name, type, "field-id": field.id };
-  });
+  const fields = avroFields(`${options.namespace}.${schema.name}`, schema.fields);
   return JSON.stringify({
     type: "record",
     name: schema.name,
@@ -44,9 +39,34 @@ export function formatAvroSchema(
   });
 }
 
-function avroType(schema: TableSchema, namespace: string, field: Field): Json {
-  const { type } = field;
+function avroFields(namespace: string, fields: readonly Field[]): Json[] {
+  return fields.map((field) => ({
+    name: field.name,
+    type: avroUnion(namespace, field.name, field),
+    ...(field.nullable && { default: null }),
+    "field-id": field.id,
+  }));
+}
+
+function avroUnion(namespace: string, name: string, { type, nullable }: Field): Json {
+  const present = avroType(namespace, name, type);
+  return nullable ? ["null", present] : present;
+}
+
+/** Named types are called as Spark calls them: elements and values by the column that they stand in. */
+function avroType(namespace: string, name: string, type: ColumnType): Json {
   switch (type.kind) {
+    case "list":
+      return { type: "array", items: avroUnion(namespace, name, type.element) };
+    case "map":
+      return { type: "map", values: avroUnion(namespace, name, type.value) };
+    case "struct":
+      return {
+        type: "record",
+        name,
+        namespace,
+        fields: avroFields(`${namespace}.${name}`, type.fields),
+      };
     case "date":
       return { type: "int", logicalType: "date" };
     case "timestamp-micros":
@@ -55,7 +75,7 @@ function avroType(schema: TableSchema, namespace: string, field: Field): Json {
       return {
         type: "fixed",
         name: "fixed",
-        namespace: `${namespace}.${schema.name}.${field.name}`,
+        namespace: `${namespace}.${name}`,
         size: decimalWidthBytes(type.precision),
         logicalType: "decimal",
         precision: type.precision,
@@ -144,6 +164,10 @@ function parsePresentType(column: string, json: Json): ColumnType {
   if (outer && typeof outer.type === "object") return parsePresentType(column, outer.type as Json);
   const name = outer ? outer.type : json;
   const logical = outer?.logicalType;
+  if (name === "array")
+    return { kind: "list", element: avroChild(column, "element", outer?.items) };
+  if (name === "map") return { kind: "map", value: avroChild(column, "value", outer?.values) };
+  if (name === "record") return parseStructType(column, outer?.fields);
   if (logical === "decimal" && (name === "fixed" || name === "bytes")) {
     return parseDecimalType(column, outer?.precision, outer?.scale ?? 0);
   }
@@ -151,9 +175,37 @@ function parsePresentType(column: string, json: Json): ColumnType {
   if (name === "long" && logical === "timestamp-micros") return { kind: "timestamp-micros" };
   if (logical === undefined || logical === null) {
     if (name === "string" || name === "boolean" || name === "int") return { kind: name };
-    if (name === "long" || name === "double") return { kind: name };
+    if (name === "long" || name === "float" || name === "double" || name === "bytes") {
+      return { kind: name };
+    }
   }
   throw unsupportedType(column, json);
+}
+
+function avroChild(column: string, name: string, json: Json | undefined): Field {
+  if (json === undefined) {
+    throw new HudiError("CORRUPT", `cannot read Avro schema: column ${column} lacks its ${name}`);
+  }
+  const id = name === "value" ? 1 : 0;
+  return { id, name, ...parseAvroType(`${column}.${name}`, json) };
+}
+
+function parseStructType(column: string, json: Json | undefined): ColumnType {
+  const entries = Array.isArray(json) ? (json as readonly Json[]) : [];
+  const names = new Set<string>();
+  const fields = entries.map((entry, index): Field => {
+    const field = asObject(entry);
+    if (typeof field?.name !== "string" || field.type === undefined || names.has(field.name)) {
+      throw new HudiError(
+        "CORRUPT",
+        `cannot read Avro schema: found a field without name or type, or one twice, in column ${column}`,
+      );
+    }
+    names.add(field.name);
+    return { id: index, name: field.name, ...parseAvroType(`${column}.${field.name}`, field.type) };
+  });
+  if (fields.length === 0) throw unsupportedType(column, json ?? null);
+  return { kind: "struct", fields };
 }
 
 function parseDecimalType(column: string, precision: Json | undefined, scale: Json): ColumnType {
@@ -169,7 +221,7 @@ function parseDecimalType(column: string, precision: Json | undefined, scale: Js
 function unsupportedType(column: string, json: Json): HudiError {
   return new HudiError(
     "UNSUPPORTED",
-    `cannot use type ${JSON.stringify(json)} of column ${column}: expected string, boolean, int, long, double, date, timestamp-micros or decimal`,
+    `cannot use type ${JSON.stringify(json)} of column ${column}: expected string, bytes, boolean, int, long, float, double, date, timestamp-micros or decimal`,
   );
 }
 

@@ -1,6 +1,8 @@
 // Hudi's bloom filters SIMPLE and DYNAMIC_V0 as they stand in the footer of a base file: build, add
 // to, test and write, byte for byte as Hudi's own. Rules: spec/format/bloom-filter.md.
+
 import { HudiError } from "../errors.ts";
+import { isBitSet, isNull } from "./bitmap.ts";
 import { bitOfHash, hashMixedKey, mixKey, setKeyBits } from "./bloom-hash.ts";
 import type { BytesColumn } from "./column-batch.ts";
 
@@ -110,7 +112,7 @@ export class BloomFilter {
           knownCount += 1;
         }
         const bit = known[step] as number;
-        if (((bits[bit >>> 3] as number) & (1 << (bit & 7))) === 0) break;
+        if (!isBitSet(bits, bit)) break;
       }
       if (step === hashCount) return true;
     }
@@ -337,8 +339,5 @@ function allRows(column: BytesColumn): Int32Array {
 
 function holdsKey(column: BytesColumn, row: number): boolean {
   const { validity, offsets } = column;
-  return (
-    (validity === undefined || ((validity[row >> 3] as number) & (1 << (row & 7))) !== 0) &&
-    (offsets[row + 1] as number) > (offsets[row] as number)
-  );
+  return !isNull(validity, row) && (offsets[row + 1] as number) > (offsets[row] as number);
 }

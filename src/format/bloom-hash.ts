@@ -1,5 +1,6 @@
 // The hash chain of Hudi's bloom filters over UTF-8 bytes: Hadoop's murmur, each hash the seed of
 // the next. Rules: spec/format/bloom-filter.md BF-4.
+import { setBit } from "./bitmap.ts";
 import type { BytesColumn } from "./column-batch.ts";
 
 const MULTIPLIER = 0x5bd1e995;
@@ -174,8 +175,4 @@ function setBitsOfFour(
 function mixRow(column: BytesColumn, row: number, words: Int32Array, lane: number): number {
   const { data, offsets } = column;
   return mixKey(data, offsets[row] as number, offsets[row + 1] as number, words, lane, LANES);
-}
-
-function setBit(bits: Uint8Array, bit: number): void {
-  bits[bit >>> 3] = (bits[bit >>> 3] as number) | (1 << (bit & 7));
 }

@@ -34,25 +34,4 @@ export class ByteCopier {
     }
     for (; source < end; source += 1, target += 1) to.setUint8(target, from.getUint8(source));
   }
-
-  /**
-   * The same for text in UTF-8, eight bytes at a time as one double. A double that is no number may be
-   * stored with other bits; its last two bytes are F0 to FF and 7F or FF, which text never holds.
-   */
-  copyText(start: number, length: number, at: number): void {
-    const from = this.#from;
-    const to = this.#to;
-    const end = start + length;
-    let source = start;
-    let target = at;
-    for (; source + 8 <= end; source += 8, target += 8) {
-      to.setFloat64(target, from.getFloat64(source, true), true);
-    }
-    if (source + 4 <= end) {
-      to.setInt32(target, from.getInt32(source, true), true);
-      source += 4;
-      target += 4;
-    }
-    for (; source < end; source += 1, target += 1) to.setUint8(target, from.getUint8(source));
-  }
 }

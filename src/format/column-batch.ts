@@ -1,12 +1,16 @@
 // The column batch that every layer passes around: typed arrays in Arrow layout, strings as UTF-8
 // bytes with offsets. Plain objects, so that a batch moves to a worker thread without a copy.
 // Rules: spec/format/column-batch.md.
+
 import { HudiError } from "../errors.ts";
+import { bitmapBytes, isNull, setBit } from "./bitmap.ts";
 import {
   type ColumnType,
+  childFields,
   decimalWidthBytes,
   type Field,
   formatType,
+  type NestedType,
   requireField,
   type TableSchema,
 } from "./schema.ts";
@@ -34,12 +38,17 @@ export interface Int64Column extends ColumnBase {
   readonly layout: "int64";
   readonly values: BigInt64Array;
 }
+/** `float`. */
+export interface Float32Column extends ColumnBase {
+  readonly layout: "float32";
+  readonly values: Float32Array;
+}
 /** `double`. */
 export interface Float64Column extends ColumnBase {
   readonly layout: "float64";
   readonly values: Float64Array;
 }
-/** `string`: row `i` is `data[offsets[i] .. offsets[i + 1])`, UTF-8. */
+/** `string` in UTF-8, and `bytes`: row `i` is `data[offsets[i] .. offsets[i + 1])`. */
 export interface BytesColumn extends ColumnBase {
   readonly layout: "bytes";
   readonly offsets: Int32Array;
@@ -52,14 +61,32 @@ export interface FixedColumn extends ColumnBase {
   readonly data: Uint8Array;
 }
 
+/** `struct`: each child has a row for each row. */
+export interface StructColumn extends ColumnBase {
+  readonly layout: "struct";
+  readonly children: readonly Column[];
+}
+/** `list` and `map`: row `i` holds rows `offsets[i]` to `offsets[i + 1]` of the child; null none. */
+export interface ListColumn extends ColumnBase {
+  readonly layout: "list";
+  readonly offsets: Int32Array;
+  readonly child: Column;
+}
+
 /** One column of a batch. Buffers belong to the batch and are never changed after it is made. */
 export type Column =
   | BitColumn
   | Int32Column
   | Int64Column
+  | Float32Column
   | Float64Column
   | BytesColumn
-  | FixedColumn;
+  | FixedColumn
+  | StructColumn
+  | ListColumn;
+
+/** A column without columns inside. */
+export type FlatColumn = Exclude<Column, StructColumn | ListColumn>;
 
 /** Rows `from` to `to` of a column. */
 export interface ColumnSlice {
@@ -86,35 +113,26 @@ export function columnLayout(type: ColumnType): Column["layout"] {
     case "long":
     case "timestamp-micros":
       return "int64";
+    case "float":
+      return "float32";
     case "double":
       return "float64";
     case "string":
+    case "bytes":
       return "bytes";
     case "decimal":
       return "fixed";
+    case "struct":
+      return "struct";
+    case "list":
+    case "map":
+      return "list";
   }
-}
-
-/** Bytes of a validity bitmap or a bit column. */
-export function bitmapBytes(rowCount: number): number {
-  return (rowCount + 7) >> 3;
 }
 
 /** Whether row `row` holds a value. */
 export function isPresent(column: Column, row: number): boolean {
-  const { validity } = column;
-  return validity === undefined || ((validity[row >> 3] as number) & (1 << (row & 7))) !== 0;
-}
-
-/** The number of rows without a value. */
-export function countNulls(column: Column): number {
-  const { validity, rowCount } = column;
-  if (!validity) return 0;
-  let present = 0;
-  for (let row = 0; row < rowCount; row += 1) {
-    if (((validity[row >> 3] as number) & (1 << (row & 7))) !== 0) present += 1;
-  }
-  return rowCount - present;
+  return !isNull(column.validity, row);
 }
 
 /** The column of that name; throws `INVALID` if the schema lacks it. */
@@ -144,15 +162,9 @@ export function selectColumns(batch: ColumnBatch, fields: readonly Field[]): Col
   };
 }
 
-/** A column in which every row holds the same bytes. */
-export function repeatBytes(value: Uint8Array, rowCount: number): BytesColumn {
-  const width = value.length;
-  const data = new Uint8Array(width * rowCount);
-  if (rowCount > 0) data.set(value, 0);
-  for (let filled = width; filled < data.length; filled *= 2) data.copyWithin(filled, 0, filled);
-  const offsets = new Int32Array(rowCount + 1);
-  for (let row = 1; row <= rowCount; row += 1) offsets[row] = row * width;
-  return { layout: "bytes", rowCount, validity: undefined, offsets, data };
+/** Rows `from` to `to` of texts without nulls; buffers are shared. */
+export function sliceTexts(column: BytesColumn, from: number, to: number): BytesColumn {
+  return { ...column, rowCount: to - from, offsets: column.offsets.subarray(from, to + 1) };
 }
 
 /** A column of `rowCount` nulls. */
@@ -165,6 +177,8 @@ export function nullColumn(type: ColumnType, rowCount: number): Column {
       return { layout: "int32", rowCount, validity, values: new Int32Array(rowCount) };
     case "int64":
       return { layout: "int64", rowCount, validity, values: new BigInt64Array(rowCount) };
+    case "float32":
+      return { layout: "float32", rowCount, validity, values: new Float32Array(rowCount) };
     case "float64":
       return { layout: "float64", rowCount, validity, values: new Float64Array(rowCount) };
     case "bytes": {
@@ -175,6 +189,16 @@ export function nullColumn(type: ColumnType, rowCount: number): Column {
       const widthBytes = decimalWidthBytes((type as { precision: number }).precision);
       const data = new Uint8Array(widthBytes * rowCount);
       return { layout: "fixed", rowCount, validity, widthBytes, data };
+    }
+    case "struct": {
+      const fields = childFields(type as NestedType);
+      const children = fields.map((field) => nullColumn(field.type, rowCount));
+      return { layout: "struct", rowCount, validity, children };
+    }
+    case "list": {
+      const [item] = childFields(type as NestedType) as [Field];
+      const offsets = new Int32Array(rowCount + 1);
+      return { layout: "list", rowCount, validity, offsets, child: nullColumn(item.type, 0) };
     }
   }
 }
@@ -191,7 +215,7 @@ export function storedColumn(
     case "bits": {
       const bits = new Uint8Array(bitmapBytes(rowCount));
       values.forEach((value, row) => {
-        if (value === true) bits[row >> 3] = (bits[row >> 3] as number) | (1 << (row & 7));
+        if (value === true) setBit(bits, row);
       });
       return { ...base, layout, values: bits };
     }
@@ -199,6 +223,8 @@ export function storedColumn(
       return { ...base, layout, values: Int32Array.from(values as readonly number[]) };
     case "int64":
       return { ...base, layout, values: BigInt64Array.from(values as readonly bigint[]) };
+    case "float32":
+      return { ...base, layout, values: Float32Array.from(values as readonly number[]) };
     case "float64":
       return { ...base, layout, values: Float64Array.from(values as readonly number[]) };
     case "bytes": {
@@ -214,6 +240,8 @@ export function storedColumn(
       const data = new Uint8Array(Buffer.concat(values as readonly Uint8Array[]));
       return { ...base, layout, widthBytes, data };
     }
+    default:
+      throw new TypeError(`values of ${type.kind} are not stored one by one`);
   }
 }
 
@@ -223,6 +251,15 @@ export function requireTextBytes(bytes: number): void {
   throw new HudiError(
     "INVALID",
     `cannot hold ${bytes} bytes of text in one column of a batch: expected at most 2 GiB; write in several calls`,
+  );
+}
+
+/** Throws `INVALID` where lists have more items than offsets of 32 bits reach. */
+export function requireItemCount(items: number): void {
+  if (items <= 0x3fffffff) return;
+  throw new HudiError(
+    "INVALID",
+    `cannot hold ${items} items of lists in one column of a batch: expected at most 2^30; write in several calls`,
   );
 }
 
@@ -256,15 +293,22 @@ export function requireSoundColumn(field: Field, column: Column): void {
       if (column.data.length < rowCount * width) refuse("values are short");
       return;
     }
-    case "bytes": {
-      const { offsets, data } = column;
-      if (offsets.length < rowCount + 1) refuse("offsets are short");
-      for (let row = 0; row < rowCount; row += 1) {
-        if ((offsets[row] as number) > (offsets[row + 1] as number)) refuse("offsets go back");
-      }
-      if ((offsets[0] as number) < 0 || (offsets[rowCount] as number) > data.length) {
-        refuse("offsets leave the data");
-      }
+    case "bytes":
+      requireSoundOffsets(column.offsets, rowCount, column.data.length, refuse);
+      return;
+    case "struct": {
+      const fields = childFields(field.type as NestedType);
+      if (column.children.length !== fields.length) refuse("it has other columns inside");
+      column.children.forEach((child, index) => {
+        if (child.rowCount !== rowCount) refuse("a column inside has other rows");
+        requireSoundColumn(fields[index] as Field, child);
+      });
+      return;
+    }
+    case "list": {
+      const [item] = childFields(field.type as NestedType) as [Field];
+      requireSoundOffsets(column.offsets, rowCount, column.child.rowCount, refuse);
+      requireSoundColumn(item, column.child);
       return;
     }
     default:
@@ -272,14 +316,32 @@ export function requireSoundColumn(field: Field, column: Column): void {
   }
 }
 
+function requireSoundOffsets(
+  offsets: Int32Array,
+  rowCount: number,
+  end: number,
+  refuse: (found: string) => never,
+): void {
+  if (offsets.length < rowCount + 1) refuse("offsets are short");
+  for (let row = 0; row < rowCount; row += 1) {
+    if ((offsets[row] as number) > (offsets[row + 1] as number)) refuse("offsets go back");
+  }
+  if ((offsets[0] as number) < 0 || (offsets[rowCount] as number) > end) {
+    refuse("offsets leave the data");
+  }
+}
+
 /** The buffers of a batch that may be transferred to another thread instead of copied. */
 export function transferableBuffers(batch: ColumnBatch): ArrayBuffer[] {
   const buffers = new Set<ArrayBufferLike>();
-  for (const column of batch.columns) {
+  const collect = (column: Column): void => {
     if (column.validity) buffers.add(column.validity.buffer);
-    if (column.layout === "bytes") buffers.add(column.offsets.buffer).add(column.data.buffer);
-    else if (column.layout === "fixed") buffers.add(column.data.buffer);
-    else buffers.add(column.values.buffer);
-  }
+    if ("offsets" in column) buffers.add(column.offsets.buffer);
+    if ("data" in column) buffers.add(column.data.buffer);
+    else if ("values" in column) buffers.add(column.values.buffer);
+    else if (column.layout === "struct") column.children.forEach(collect);
+    else collect(column.child);
+  };
+  batch.columns.forEach(collect);
   return [...buffers].filter((buffer): buffer is ArrayBuffer => buffer instanceof ArrayBuffer);
 }

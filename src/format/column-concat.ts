@@ -1,12 +1,17 @@
 // Joining batches end to end.
+
 import { runAtOnce, type Steps } from "../runtime/steps.ts";
+import { bitmapBytes, copyBits, setBits } from "./bitmap.ts";
 import {
   type BytesColumn,
-  bitmapBytes,
   type Column,
   type ColumnBatch,
+  type ListColumn,
+  requireItemCount,
   requireTextBytes,
+  type StructColumn,
 } from "./column-batch.ts";
+import { gatherColumn } from "./column-gather.ts";
 
 /** The batches one after the other; all have the same columns. */
 export function concatBatches(batches: readonly ColumnBatch[]): ColumnBatch {
@@ -47,23 +52,22 @@ function* concatColumnSteps(columns: readonly Column[], rowCount: number): Steps
     }
     case "int32": {
       const values = new Int32Array(rowCount);
-      yield* placeAll(columns, (column, at) =>
-        values.set((column as typeof first).values.subarray(0, column.rowCount), at),
-      );
+      yield* placeValues(columns, values);
       return { layout: "int32", rowCount, validity, values };
     }
     case "int64": {
       const values = new BigInt64Array(rowCount);
-      yield* placeAll(columns, (column, at) =>
-        values.set((column as typeof first).values.subarray(0, column.rowCount), at),
-      );
+      yield* placeValues(columns, values);
       return { layout: "int64", rowCount, validity, values };
+    }
+    case "float32": {
+      const values = new Float32Array(rowCount);
+      yield* placeValues(columns, values);
+      return { layout: "float32", rowCount, validity, values };
     }
     case "float64": {
       const values = new Float64Array(rowCount);
-      yield* placeAll(columns, (column, at) =>
-        values.set((column as typeof first).values.subarray(0, column.rowCount), at),
-      );
+      yield* placeValues(columns, values);
       return { layout: "float64", rowCount, validity, values };
     }
     case "fixed": {
@@ -76,6 +80,33 @@ function* concatColumnSteps(columns: readonly Column[], rowCount: number): Steps
         ),
       );
       return { layout: "fixed", rowCount, validity, widthBytes, data };
+    }
+    case "struct": {
+      const parts = columns as readonly StructColumn[];
+      const children: Column[] = [];
+      for (const index of first.children.keys()) {
+        const inside = parts.map((part) => part.children[index] as Column);
+        children.push(yield* concatColumnSteps(inside, rowCount));
+      }
+      return { layout: "struct", rowCount, validity, children };
+    }
+    case "list": {
+      const parts = columns as readonly ListColumn[];
+      const items = parts.map(listItems);
+      const total = items.reduce((sum, item) => sum + item.rowCount, 0);
+      requireItemCount(total);
+      const offsets = new Int32Array(rowCount + 1);
+      let base = 0;
+      yield* placeAll(parts, (column, at) => {
+        const part = column as ListColumn;
+        const from = part.offsets[0] as number;
+        for (let row = 1; row <= part.rowCount; row += 1) {
+          offsets[at + row] = base + (part.offsets[row] as number) - from;
+        }
+        base += (part.offsets[part.rowCount] as number) - from;
+      });
+      const child = yield* concatColumnSteps(items, total);
+      return { layout: "list", rowCount, validity, offsets, child };
     }
     case "bytes": {
       const parts = columns as readonly BytesColumn[];
@@ -100,6 +131,25 @@ function* concatColumnSteps(columns: readonly Column[], rowCount: number): Steps
       return { layout: "bytes", rowCount, validity, offsets, data };
     }
   }
+}
+
+/** The items of all rows of a list, and no others. */
+function listItems({ offsets, child, rowCount }: ListColumn): Column {
+  const from = offsets[0] as number;
+  const to = offsets[rowCount] as number;
+  if (from === 0 && to === child.rowCount) return child;
+  const items = Int32Array.from({ length: to - from }, (_, item) => from + item);
+  return gatherColumn(child, undefined, items);
+}
+
+type Values = Int32Array | BigInt64Array | Float32Array | Float64Array;
+
+/** Puts the values of all columns, which are arrays of the same kind, behind each other. */
+function placeValues(columns: readonly Column[], into: Values): Steps<void> {
+  return placeAll(columns, (column, at) => {
+    const { values } = column as { readonly values: Values };
+    into.set(values.subarray(0, column.rowCount) as never, at);
+  });
 }
 
 /** Rows joined between two steps, at least. */
@@ -128,12 +178,8 @@ function* concatBits(
   const result = new Uint8Array(bitmapBytes(rowCount));
   yield* placeAll(columns, (column, at) => {
     const source = bits(column);
-    for (let row = 0; row < column.rowCount; row += 1) {
-      if (!source || ((source[row >> 3] as number) & (1 << (row & 7))) !== 0) {
-        const into = at + row;
-        result[into >> 3] = (result[into >> 3] as number) | (1 << (into & 7));
-      }
-    }
+    if (source) copyBits(source, 0, result, at, column.rowCount);
+    else setBits(result, at, at + column.rowCount);
   });
   return result;
 }

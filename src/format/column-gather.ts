@@ -1,12 +1,17 @@
 // Gathering rows of one or two batches into a new one: the kernel of every merge.
+
 import { runAtOnce, type Steps } from "../runtime/steps.ts";
+import { bitmapBytes, isBitSet, isNull, setBit } from "./bitmap.ts";
 import { ByteCopier } from "./byte-copier.ts";
 import {
   type BytesColumn,
-  bitmapBytes,
   type Column,
   type ColumnBatch,
+  type FlatColumn,
+  type ListColumn,
+  requireItemCount,
   requireTextBytes,
+  type StructColumn,
   type Validity,
 } from "./column-batch.ts";
 
@@ -20,8 +25,12 @@ export type Picks = Int32Array;
 const ROWS_A_STEP = 8_192;
 
 /** A column of the picked rows. Both columns have the same layout; the second may be absent. */
-export function gatherColumn(first: Column, second: Column | undefined, picks: Picks): Column {
-  return runAtOnce(gatherColumnSteps(first, second, picks));
+export function gatherColumn<C extends Column>(
+  first: C,
+  second: Column | undefined,
+  picks: Picks,
+): C {
+  return runAtOnce(gatherColumnSteps(first, second, picks)) as C;
 }
 
 /** `gatherColumn` in steps. */
@@ -31,12 +40,55 @@ export function* gatherColumnSteps(
   picks: Picks,
 ): Steps<Column> {
   const validity = gatherValidity(first, second, picks);
+  if (first.layout === "struct") return yield* gatherStruct(first, second, picks, validity);
+  if (first.layout === "list") return yield* gatherList(first, second, picks, validity);
   const { column, fill } = yield* beginColumn(first, second, picks, validity);
   for (let from = 0; from < picks.length; from += ROWS_A_STEP) {
     if (from > 0) yield;
     fill(from, Math.min(picks.length, from + ROWS_A_STEP));
   }
   return column;
+}
+
+function* gatherStruct(
+  first: StructColumn,
+  second: Column | undefined,
+  picks: Picks,
+  validity: Validity,
+): Steps<Column> {
+  const others = (second as StructColumn | undefined)?.children;
+  const children: Column[] = [];
+  for (const [index, child] of first.children.entries()) {
+    children.push(yield* gatherColumnSteps(child, others?.[index], picks));
+  }
+  return { layout: "struct", rowCount: picks.length, validity, children };
+}
+
+/** The items of the picked rows are gathered like rows. */
+function* gatherList(
+  first: ListColumn,
+  second: Column | undefined,
+  picks: Picks,
+  validity: Validity,
+): Steps<Column> {
+  const other = (second as ListColumn | undefined) ?? first;
+  const rowCount = picks.length;
+  const offsets = new Int32Array(rowCount + 1);
+  const total = fillOffsets(offsets, 0, first.offsets, other.offsets, picks, 0, rowCount);
+  requireItemCount(total);
+  const items = new Int32Array(total);
+  let next = 0;
+  for (let row = 0; row < rowCount; row += 1) {
+    const pick = picks[row] as number;
+    const source = pick >= 0 ? first.offsets : other.offsets;
+    const at = pick >= 0 ? pick : ~pick;
+    const end = source[at + 1] as number;
+    for (let item = source[at] as number; item < end; item += 1, next += 1) {
+      items[next] = pick >= 0 ? item : ~item;
+    }
+  }
+  const child = yield* gatherColumnSteps(first.child, second && other.child, items);
+  return { layout: "list", rowCount, validity, offsets, child };
 }
 
 /** A column of as many rows as are picked, and how its rows `from` to `to` get their values. */
@@ -46,7 +98,7 @@ interface ColumnInWork {
 }
 
 function* beginColumn(
-  first: Column,
+  first: FlatColumn,
   second: Column | undefined,
   picks: Picks,
   validity: Validity,
@@ -67,6 +119,16 @@ function* beginColumn(
       return {
         column: { layout: "int32", rowCount, validity, values },
         fill: (from, to) => fillInt32(values, first.values, other, picks, from, to),
+      };
+    }
+    case "float32": {
+      const values = new Float32Array(rowCount);
+      const other = (second as typeof first | undefined)?.values ?? first.values;
+      // As integers, so that every bit of a NaN stays.
+      const [into, own, others] = [wordsOf(values), wordsOf(first.values), wordsOf(other)];
+      return {
+        column: { layout: "float32", rowCount, validity, values },
+        fill: (from, to) => fillInt32(into, own, others, picks, from, to),
       };
     }
     case "int64": {
@@ -109,7 +171,7 @@ function* beginColumn(
     other: BigInt64Array | Float64Array,
   ): ColumnInWork["fill"] {
     const own = (first as { values: BigInt64Array | Float64Array }).values;
-    const [into, source, otherSource] = [words(values), words(own), words(other)];
+    const [into, source, otherSource] = [wordsOf(values), wordsOf(own), wordsOf(other)];
     return (from, to) => fillPairs(into, source, otherSource, picks, from, to);
   }
 }
@@ -126,9 +188,7 @@ function fillBits(
     const pick = picks[row] as number;
     const source = pick >= 0 ? first : other;
     const at = pick >= 0 ? pick : ~pick;
-    if (((source[at >> 3] as number) & (1 << (at & 7))) !== 0) {
-      values[row >> 3] = (values[row >> 3] as number) | (1 << (row & 7));
-    }
+    if (isBitSet(source, at)) setBit(values, row);
   }
 }
 
@@ -182,8 +242,8 @@ function fillFixed(
   }
 }
 
-function words(values: BigInt64Array | Float64Array): Int32Array {
-  return new Int32Array(values.buffer, values.byteOffset, values.length * 2);
+function wordsOf(values: BigInt64Array | Float32Array | Float64Array): Int32Array {
+  return new Int32Array(values.buffer, values.byteOffset, values.byteLength >> 2);
 }
 
 /** The validity of the picked rows; undefined when all are present. */
@@ -199,11 +259,8 @@ export function gatherValidity(
     const pick = picks[row] as number;
     const source = pick >= 0 ? first.validity : second?.validity;
     const at = pick >= 0 ? pick : ~pick;
-    if (!source || ((source[at >> 3] as number) & (1 << (at & 7))) !== 0) {
-      validity[row >> 3] = (validity[row >> 3] as number) | (1 << (row & 7));
-    } else {
-      nulls += 1;
-    }
+    if (isNull(source, at)) nulls += 1;
+    else setBit(validity, row);
   }
   return nulls === 0 ? undefined : validity;
 }
@@ -288,22 +345,12 @@ export function takeNumbers(numbers: Int32Array, places: Int32Array): Int32Array
   return taken;
 }
 
-/** A batch of the picked rows of one batch, or of two with the same columns in the same order. */
-export function gatherBatch(
-  first: ColumnBatch,
-  second: ColumnBatch | undefined,
-  picks: Picks,
-): ColumnBatch {
-  return {
-    schema: first.schema,
-    rowCount: picks.length,
-    columns: first.columns.map((column, index) =>
-      gatherColumn(column, second?.columns[index], picks),
-    ),
-  };
+/** A batch of some rows of one batch. */
+export function gatherBatch(batch: ColumnBatch, rows: Int32Array): ColumnBatch {
+  return runAtOnce(gatherBatchSteps(batch, rows));
 }
 
-/** `gatherBatch` of one batch, in steps. */
+/** `gatherBatch` in steps. */
 export function* gatherBatchSteps(batch: ColumnBatch, rows: Int32Array): Steps<ColumnBatch> {
   const columns: Column[] = [];
   for (const column of batch.columns) {
@@ -318,5 +365,5 @@ export function sliceBatch(batch: ColumnBatch, start: number, end: number): Colu
   if (start === 0 && end === batch.rowCount) return batch;
   const picks = new Int32Array(end - start);
   for (let row = start; row < end; row += 1) picks[row - start] = row;
-  return gatherBatch(batch, undefined, picks);
+  return gatherBatch(batch, picks);
 }

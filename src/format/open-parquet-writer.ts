@@ -1,12 +1,11 @@
 // Writes a Parquet file from column batches: collects rows to whole row groups, encodes them column
 // by column into the sink, and ends with a footer of our own. Rules: spec/format/parquet.md, PQ-8.
+
 import { HudiError } from "../errors.ts";
-import { columnLayout } from "./column-batch.ts";
-import {
-  type ChunkOptions,
-  type EncodedChunk,
-  encodeColumnChunk,
-} from "./parquet-chunk-encoder.ts";
+import { findNull } from "./bitmap.ts";
+import { type Column, columnLayout } from "./column-batch.ts";
+import { encodeColumnChunk, encodeLeafChunk } from "./parquet-chunk-encoder.ts";
+import type { ChunkOptions, EncodedChunk } from "./parquet-chunk-writer.ts";
 import { CODEC, MAGIC } from "./parquet-codes.ts";
 import { encodeFieldElement, encodeRootElement } from "./parquet-column-type.ts";
 import {
@@ -15,11 +14,11 @@ import {
   type IndexPlace,
   type RowGroup,
 } from "./parquet-footer.ts";
+import { encodeFieldElements, type Leaf, leavesOf } from "./parquet-leaves.ts";
 import { encodeColumnIndex, encodeOffsetIndex, type IndexedPage } from "./parquet-page-index.ts";
-import { encodeRepeatedChunk, findRepeatedBytes } from "./parquet-repeated-chunk.ts";
+import { type ShreddedLeaf, shredRows } from "./parquet-shredding.ts";
 import {
   computeValueRange,
-  countNullRows,
   EMPTY_RANGE,
   encodeStatistics,
   mergeValueRanges,
@@ -33,9 +32,12 @@ import type {
   ParquetWriter,
   ParquetWriterOptions,
 } from "./parquet-writer.ts";
-import { type Field, formatFieldType } from "./schema.ts";
+import { type Field, formatFieldType, isNested } from "./schema.ts";
 import {
+  endOfRows,
   isStoredAs,
+  releaseColumn,
+  rowBytes,
   type StoredBatch,
   type StoredColumn,
   type StoredSlice,
@@ -91,21 +93,33 @@ class RowGroupWriter implements ParquetWriter {
     await this.#emit(MAGIC.slice());
   }
 
-  async write(batch: StoredBatch): Promise<void> {
-    this.#requireWritable(batch);
-    const { rowGroupRows } = this.#options;
-    const perRow = meanRowBytes(batch);
-    let from = 0;
-    while (from < batch.rowCount) {
-      const fitting = Math.max(1, Math.floor((MAX_GROUP_BYTES - this.#pending.sizeBytes) / perRow));
-      const room = Math.min(rowGroupRows - this.#pending.rowCount, fitting);
-      const to = Math.min(batch.rowCount, from + room);
-      this.#pending.append(batch.columns, from, to, (to - from) * perRow);
-      const isFull = this.#pending.sizeBytes >= MAX_GROUP_BYTES;
-      if (isFull || this.#pending.rowCount === rowGroupRows) await this.#flushRowGroup();
+  write(batch: StoredBatch, from = 0, to = batch.rowCount): Promise<void> {
+    return this.#write(batch, from, to, false);
+  }
+
+  writeOwned(batch: StoredBatch): Promise<void> {
+    return this.#write(batch, 0, batch.rowCount, true);
+  }
+
+  async #write(batch: StoredBatch, start: number, end: number, isOwned: boolean): Promise<void> {
+    this.#requireWritable(batch, start, end);
+    const { columns } = batch;
+    const { rowGroupRows, rowGroupBytes = ROW_GROUP_BYTES } = this.#options;
+    let from = start;
+    while (from < end) {
+      const pending = this.#pending;
+      const most = Math.min(end, from + rowGroupRows - pending.rowCount);
+      let to = endOfRows(columns, from, most, rowGroupBytes - pending.sizeBytes);
+      if (to === from && pending.rowCount > 0) {
+        await this.#flushRowGroup();
+        continue;
+      }
+      to = Math.max(to, from + 1);
+      pending.append(columns, from, to, isOwned && to === end);
+      if (to < end || pending.rowCount === rowGroupRows) await this.#flushRowGroup();
       from = to;
     }
-    this.#rowCount += batch.rowCount;
+    this.#rowCount += end - start;
   }
 
   async close(footer: ReadonlyMap<string, string>): Promise<ParquetFileSummary> {
@@ -113,7 +127,7 @@ class RowGroupWriter implements ParquetWriter {
     const { schema } = this.#options;
     const rowGroups = await this.#writePageIndex();
     const bytes = encodeFooter({
-      elements: [encodeRootElement(schema), ...schema.fields.map(encodeFieldElement)],
+      elements: [encodeRootElement(schema), ...schema.fields.flatMap(encodeFieldElements)],
       rowCount: this.#rowCount,
       rowGroups,
       keyValues: footer,
@@ -162,7 +176,9 @@ class RowGroupWriter implements ParquetWriter {
     const { rowCount } = this.#pending;
     const columns: ColumnChunk[] = [];
     for (const [index, field] of this.#options.schema.fields.entries()) {
-      columns.push(await this.#writeColumn(field, index, this.#pending.take(index), rowCount));
+      const slices = this.#pending.take(index);
+      columns.push(...(await this.#writeColumn(field, index, slices)));
+      for (const { column, isDone } of slices) if (isDone) releaseColumn(column);
     }
     this.#pending.clear();
     this.#rowGroups.push({ rowCount, columns });
@@ -172,28 +188,44 @@ class RowGroupWriter implements ParquetWriter {
     field: Field,
     index: number,
     slices: readonly StoredSlice[],
-    rowCount: number,
-  ): Promise<ColumnChunk> {
-    const { physicalType } = encodeFieldElement(field);
-    const options: ChunkOptions = {
-      isNullable: field.nullable,
-      codec: this.#codec,
-      triesDictionary: true,
-    };
-    const repeated = findRepeatedBytes(slices);
-    const chunk = repeated
-      ? encodeRepeatedChunk(repeated, slices, options)
-      : encodeColumnChunk(slices, options);
-    const start = this.#position;
-    const pages = indexPages(chunk, start, repeated);
-    const range = pages.map((page) => page.range).reduce(mergeValueRanges, EMPTY_RANGE);
+  ): Promise<ColumnChunk[]> {
+    if (isNested(field.type)) return this.#writeLeaves(field, slices);
+    const options: ChunkOptions = { isNullable: field.nullable, codec: this.#codec };
+    const chunk = encodeColumnChunk(slices, options);
+    const [leaf] = leavesOf(field) as [Leaf];
+    const { meta, range } = await this.#writeChunk(leaf, chunk);
     this.#ranges[index] = mergeValueRanges(this.#ranges[index] as ValueRange, range);
+    return [meta];
+  }
+
+  /** The chunks of a column with columns inside. */
+  async #writeLeaves(field: Field, slices: readonly StoredSlice[]): Promise<ColumnChunk[]> {
+    const shredded = slices.map(({ column, from, to }) =>
+      shredRows(column as Column, field, from, to),
+    );
+    const metas: ColumnChunk[] = [];
+    for (const [number, leaf] of leavesOf(field).entries()) {
+      const parts = shredded.map((leaves) => leaves[number] as ShreddedLeaf);
+      const chunk = encodeLeafChunk(parts, leaf, this.#codec);
+      metas.push((await this.#writeChunk(leaf, chunk)).meta);
+    }
+    return metas;
+  }
+
+  async #writeChunk(
+    leaf: Leaf,
+    chunk: EncodedChunk,
+  ): Promise<{ readonly meta: ColumnChunk; readonly range: ValueRange }> {
+    const { physicalType } = encodeFieldElement(leaf.field);
+    const start = this.#position;
+    const pages = indexPages(chunk, start);
+    const range = pages.map((page) => page.range).reduce(mergeValueRanges, EMPTY_RANGE);
     const meta: ColumnChunk = {
       physicalType: physicalType as number,
-      path: [field.name],
+      path: leaf.path,
       codec: chunk.codec,
       encodings: chunk.encodings,
-      valueCount: rowCount,
+      valueCount: chunk.pages.reduce((sum, page) => sum + page.valueCount, 0),
       uncompressedBytes: chunk.uncompressedBytes,
       compressedBytes: chunk.sizeBytes,
       dataPageOffset: start + chunk.dataPageOffset,
@@ -203,7 +235,7 @@ class RowGroupWriter implements ParquetWriter {
     };
     for (const part of chunk.parts) await this.#emit(part);
     this.#pages.set(meta, pages);
-    return meta;
+    return { meta, range };
   }
 
   async #emit(bytes: Uint8Array): Promise<void> {
@@ -211,7 +243,7 @@ class RowGroupWriter implements ParquetWriter {
     await this.#sink(bytes);
   }
 
-  #requireWritable(batch: StoredBatch): void {
+  #requireWritable(batch: StoredBatch, from: number, to: number): void {
     const { fields } = this.#options.schema;
     if (batch.columns.length !== fields.length) {
       throw new HudiError(
@@ -220,23 +252,14 @@ class RowGroupWriter implements ParquetWriter {
       );
     }
     fields.forEach((field, index) => {
-      requireWritableColumn(field, batch.columns[index] as StoredColumn, batch.rowCount);
+      const column = batch.columns[index] as StoredColumn;
+      requireWritableColumn(field, column, batch.rowCount);
+      requireValues(field, column, from, to);
     });
   }
 }
 
-/** Bytes of values in a row group at most, or those of a single larger row. */
-const MAX_GROUP_BYTES = 256 * 1024 * 1024;
-
-/** Bytes of the values of a row on average, once they are taken out of their dictionaries. */
-function meanRowBytes({ columns, rowCount }: StoredBatch): number {
-  const bytes = columns.reduce((sum, column) => {
-    const values = column.layout === "dictionary" ? column.entries : column;
-    const size = "data" in values ? values.data.length : values.values.byteLength;
-    return sum + (size / Math.max(1, values.rowCount)) * rowCount;
-  }, 0);
-  return Math.max(1, bytes / Math.max(1, rowCount));
-}
+const ROW_GROUP_BYTES = 64 * 1024 * 1024;
 
 function requireWritableColumn(field: Field, column: StoredColumn, rowCount: number): void {
   if (!isStoredAs(column, field.type) || column.rowCount !== rowCount) {
@@ -245,9 +268,11 @@ function requireWritableColumn(field: Field, column: StoredColumn, rowCount: num
       `cannot write column ${field.name} (${formatFieldType(field)}): found ${column.rowCount} rows of layout ${column.layout}, expected ${rowCount} of ${columnLayout(field.type)}`,
     );
   }
-  if (field.nullable || countNullRows({ column, from: 0, to: rowCount }) === 0) return;
-  let row = 0;
-  while (((column.validity as Uint8Array)[row >> 3] as number) & (1 << (row & 7))) row += 1;
+}
+
+function requireValues(field: Field, column: StoredColumn, from: number, to: number): void {
+  const row = field.nullable ? -1 : findNull(column.validity, from, to);
+  if (row < 0) return;
   throw new HudiError(
     "INVALID",
     `cannot write column ${field.name} (${formatFieldType(field)}): found null in row ${row} of the batch, expected a value`,
@@ -255,23 +280,14 @@ function requireWritableColumn(field: Field, column: StoredColumn, rowCount: num
 }
 
 /** What an index says of the pages of a chunk that begins at `start` of its file. */
-function indexPages(
-  chunk: EncodedChunk,
-  start: number,
-  repeated: Uint8Array | undefined,
-): IndexedPage[] {
+function indexPages(chunk: EncodedChunk, start: number): IndexedPage[] {
   let firstRow = 0;
-  return chunk.pages.map(({ offset, sizeBytes, rowCount, slices }) => {
-    const range = repeated ? rangeOfValue(repeated) : computeValueRange(slices);
-    const page = { offset: start + offset, sizeBytes, firstRow, rowCount, range };
+  return chunk.pages.map(({ offset, sizeBytes, rowCount, valueCount, present, slices }) => {
+    const range = { ...computeValueRange(slices), nullCount: valueCount - present };
+    const page = { offset: start + offset, sizeBytes, firstRow, rowCount, valueCount, range };
     firstRow += rowCount;
     return page;
   });
-}
-
-function rangeOfValue(value: Uint8Array): ValueRange {
-  const own = value.slice();
-  return { nullCount: 0, isUnordered: false, min: own, max: own };
 }
 
 function firstOffset(group: RowGroup): number {
@@ -285,28 +301,34 @@ function summarizeColumn(field: Field, range: ValueRange): ColumnStatistics {
   return { column: field.name, nullCount, ...bounds };
 }
 
+/** Rows that wait, and whether their column may be freed once they are encoded. */
+interface PendingSlice extends StoredSlice {
+  readonly isDone: boolean;
+}
+
 /** The rows that wait for their row group, column by column. */
 class ColumnSlices {
-  readonly #columns: StoredSlice[][];
+  readonly #columns: PendingSlice[][];
   rowCount = 0;
-  /** Bytes of the values, by the mean of their batches. */
+  /** Bytes of the values, roughly. */
   sizeBytes = 0;
 
   constructor(columnCount: number) {
     this.#columns = Array.from({ length: columnCount }, () => []);
   }
 
-  append(columns: readonly StoredColumn[], from: number, to: number, sizeBytes: number): void {
+  /** `isDone`: the columns are not used after these rows. */
+  append(columns: readonly StoredColumn[], from: number, to: number, isDone: boolean): void {
     columns.forEach((column, index) => {
-      this.#columns[index]?.push({ column, from, to });
+      this.#columns[index]?.push({ column, from, to, isDone });
     });
     this.rowCount += to - from;
-    this.sizeBytes += sizeBytes;
+    this.sizeBytes += rowBytes(columns, from, to);
   }
 
   /** The slices of a column, which are let go here. */
-  take(index: number): readonly StoredSlice[] {
-    const slices = this.#columns[index] as StoredSlice[];
+  take(index: number): readonly PendingSlice[] {
+    const slices = this.#columns[index] as PendingSlice[];
     this.#columns[index] = [];
     return slices;
   }

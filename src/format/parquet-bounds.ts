@@ -2,13 +2,13 @@
 // row group can be skipped by. A bound that cannot be trusted is none.
 // Rules: spec/format/parquet.md, PQ-7.
 
+import type { FlatColumn } from "./column-batch.ts";
 import { PHYSICAL } from "./parquet-codes.ts";
-import type { FileColumn } from "./parquet-column-type.ts";
+import type { FileColumn } from "./parquet-file-tree.ts";
 import type { ColumnChunk, StoredStatistics } from "./parquet-footer.ts";
-import type { RawColumn } from "./parquet-raw-column.ts";
 import type { StoredValue } from "./parquet-statistics.ts";
 import { convertColumn, isReadableAs, UnfitValueError } from "./parquet-value-conversion.ts";
-import type { Field } from "./schema.ts";
+import { type Field, isNested } from "./schema.ts";
 
 /** Nulls and bounds of one column in one row group; what is not known is absent. */
 export interface ChunkStatistics {
@@ -61,7 +61,7 @@ function decodeBounds(
   source: FileColumn,
   field: Field,
 ): { readonly min: StoredValue; readonly max: StoredValue } | undefined {
-  if (!isReadableAs(source.element, source.type, field.type)) return undefined;
+  if (isNested(field.type) || !isReadableAs(source.type, field.type)) return undefined;
   const raw = decodePlain(bounds, source);
   if (!raw) return undefined;
   try {
@@ -82,7 +82,8 @@ function decodeBounds(
     const max = valueAt(1);
     if (Number.isNaN(min) || Number.isNaN(max)) return undefined;
     // A writer may have stored either zero for the other.
-    if (column.layout === "float64") return { min: min === 0 ? -0 : min, max: max === 0 ? 0 : max };
+    const isReal = column.layout === "float32" || column.layout === "float64";
+    if (isReal) return { min: min === 0 ? -0 : min, max: max === 0 ? 0 : max };
     return { min, max };
   } catch (error) {
     // A bound that does not fit says nothing.
@@ -95,7 +96,7 @@ function decodeBounds(
 function decodePlain(
   bounds: readonly [Uint8Array, Uint8Array],
   source: FileColumn,
-): RawColumn | undefined {
+): FlatColumn | undefined {
   const [min, max] = bounds;
   const data = new Uint8Array(min.length + max.length);
   data.set(min);

@@ -1,13 +1,14 @@
 // Decodes rows of a column chunk: takes the pages that hold them apart and copies their values into
 // typed arrays. Rules: spec/format/parquet.md, PQ-11.
-import { bitmapBytes, type Column, nullColumn, repeatBytes } from "./column-batch.ts";
+import { releaseBytes } from "../runtime/release-bytes.ts";
+import { bitmapBytes, copyBits, countBits, setBits } from "./bitmap.ts";
+import { type Column, nullColumn } from "./column-batch.ts";
 import { ENCODING, PAGE, PHYSICAL, REPETITION } from "./parquet-codes.ts";
 import { encodeFieldElement, timestampUnit } from "./parquet-column-type.ts";
 import type { SchemaElement } from "./parquet-footer.ts";
-import { copyBits, countBits } from "./parquet-hybrid-reader.ts";
+import { HybridReader } from "./parquet-hybrid-reader.ts";
 import { isDataPage, type Page, walkPages } from "./parquet-page.ts";
 import { openPageBody } from "./parquet-page-body.ts";
-import { findRepeatedValue } from "./parquet-repeated-chunk.ts";
 import {
   beginIndexes,
   beginPrefixed,
@@ -42,7 +43,6 @@ export class ChunkDecoder {
   readonly #chunk: StoredChunk;
   readonly #pages: readonly Page[];
   readonly #field: Field;
-  readonly #repeated: Uint8Array | undefined;
   readonly #isNullable: boolean;
   #values: ValueDecoder | undefined;
   /** The page that was taken apart last: the next rows often begin in it. */
@@ -54,9 +54,6 @@ export class ChunkDecoder {
     this.#pages = walkPages(chunk.bytes, chunk.rowCount, chunk.codec);
     this.#field = field;
     this.#isNullable = chunk.element.repetition !== REPETITION.required;
-    if (field.type.kind === "string") {
-      this.#repeated = findRepeatedValue(chunk.bytes, this.#pages, chunk.codec, this.#isNullable);
-    }
   }
 
   /**
@@ -65,9 +62,6 @@ export class ChunkDecoder {
    */
   decode(from: number, to: number): Column {
     if (from === to) return nullColumn(this.#field.type, 0);
-    if (this.#repeated && this.#repeated.length * (to - from) < 0x7fffffff) {
-      return repeatBytes(this.#repeated, to - from);
-    }
     const raw = this.#decodeRows(from, to, this.#openValues().begin(to - from));
     return convertColumn(raw, this.#chunk.element, this.#field);
   }
@@ -80,7 +74,6 @@ export class ChunkDecoder {
     const { element } = this.#chunk;
     if (from === to || !isStoredWhole(element, this.#field.type)) return this.decode(from, to);
     const rowCount = to - from;
-    if (this.#repeated) return repeatedEntry(this.#repeated, rowCount);
     const pages = this.#pages.filter((page) => isWithin(page, from, to));
     if (pages.every(({ encoding }) => isDictionaryEncoding(encoding))) {
       const entries = this.#openValues().entries();
@@ -114,14 +107,23 @@ export class ChunkDecoder {
       const count = bits ? countBits(bits, first, last) : last - first;
       target.place(open.values, skip, count, start - from);
       if (count === last - first || !bits) {
-        if (validity) setAll(validity, start - from, end - from);
+        if (validity) setBits(validity, start - from, end - from);
         continue;
       }
       validity ??= allBefore(start - from, to - from);
       copyBits(bits, first, validity, start - from, last - first);
       target.spread(validity, start - from, end - from, count);
     }
+    if (to === this.#chunk.rowCount) this.#closePage();
     return target.finish(validity);
+  }
+
+  /** Lets the page go that was taken apart last. */
+  #closePage(): void {
+    const unpacked = this.#open?.values.bytes;
+    this.#open = undefined;
+    // A page that is stored as it is lies in the chunk.
+    if (unpacked && unpacked.buffer !== this.#chunk.bytes.buffer) releaseBytes(unpacked);
   }
 
   #openDictionary(): PageValues | undefined {
@@ -134,6 +136,7 @@ export class ChunkDecoder {
 
   #openPage(page: Page): OpenPage {
     if (this.#open?.page === page) return this.#open;
+    this.#closePage();
     const { bytes, codec } = this.#chunk;
     const levels = { definition: this.#isNullable ? 1 : 0, repetition: 0 };
     const body = openPageBody(bytes, page, codec, levels);
@@ -141,7 +144,8 @@ export class ChunkDecoder {
     let count = page.valueCount;
     if (body.definition) {
       const bits = new Uint8Array(bitmapBytes(page.valueCount));
-      count = body.definition.readBits(bits, 0, page.valueCount);
+      const levels = new HybridReader(body.definition, 0, body.definition.length, 1);
+      count = levels.readBits(bits, 0, page.valueCount);
       if (count < page.valueCount) validity = bits;
     }
     const { encoding } = page;
@@ -166,22 +170,10 @@ function isStoredWhole(element: SchemaElement, type: ColumnType): boolean {
   );
 }
 
-function repeatedEntry(value: Uint8Array, rowCount: number): StoredColumn {
-  const entries = repeatBytes(value, 1);
-  const indexes = new Int32Array(rowCount);
-  return { layout: "dictionary", rowCount, validity: undefined, indexes, entries };
-}
-
 const NO_LEVELS = { definition: 0, repetition: 0 } as const;
-
-function setAll(bitmap: Uint8Array, from: number, to: number): void {
-  for (let row = from; row < to; row += 1) {
-    bitmap[row >> 3] = (bitmap[row >> 3] as number) | (1 << (row & 7));
-  }
-}
 
 function allBefore(row: number, rowCount: number): Uint8Array {
   const bitmap = new Uint8Array(bitmapBytes(rowCount));
-  setAll(bitmap, 0, row);
+  setBits(bitmap, 0, row);
   return bitmap;
 }

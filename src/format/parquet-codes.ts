@@ -34,6 +34,9 @@ export const REPETITION = { required: 0, optional: 1, repeated: 2 } as const;
 
 export const CONVERTED = {
   utf8: 0,
+  map: 1,
+  mapKeyValue: 2,
+  list: 3,
   enum: 4,
   decimal: 5,
   date: 6,
@@ -49,6 +52,8 @@ export const CONVERTED = {
 /** The members of the LogicalType union. */
 export const LOGICAL = {
   string: 1,
+  map: 2,
+  list: 3,
   enum: 4,
   decimal: 5,
   date: 6,

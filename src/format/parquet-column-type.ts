@@ -1,6 +1,6 @@
 // How logical types stand in a Parquet schema, in both directions. Rules: spec/format/parquet.md, PQ-5.
 import { CONVERTED, formatPhysicalType, LOGICAL, PHYSICAL, REPETITION } from "./parquet-codes.ts";
-import type { LogicalAnnotation, ParquetFooter, SchemaElement } from "./parquet-footer.ts";
+import type { LogicalAnnotation, SchemaElement } from "./parquet-footer.ts";
 import { type ColumnType, decimalWidthBytes, type Field, type TableSchema } from "./schema.ts";
 
 /** The schema node that a column is written as. */
@@ -23,8 +23,12 @@ function elementOfType(type: ColumnType): Omit<SchemaElement, "name"> {
       return { physicalType: PHYSICAL.int32 };
     case "long":
       return { physicalType: PHYSICAL.int64 };
+    case "float":
+      return { physicalType: PHYSICAL.float };
     case "double":
       return { physicalType: PHYSICAL.double };
+    case "bytes":
+      return { physicalType: PHYSICAL.byteArray };
     case "date":
       return {
         physicalType: PHYSICAL.int32,
@@ -37,6 +41,10 @@ function elementOfType(type: ColumnType): Omit<SchemaElement, "name"> {
         convertedType: CONVERTED.timestampMicros,
         logical: { member: LOGICAL.timestamp, isAdjustedToUtc: true, unit: "micros" },
       };
+    case "struct":
+    case "list":
+    case "map":
+      throw new TypeError(`a ${type.kind} is no leaf`);
     case "decimal": {
       const { precision, scale } = type;
       return {
@@ -54,47 +62,6 @@ function elementOfType(type: ColumnType): Omit<SchemaElement, "name"> {
 /** The root of a schema of that many columns. */
 export function encodeRootElement(schema: TableSchema): SchemaElement {
   return { name: schema.name, childCount: schema.fields.length };
-}
-
-/** A top-level column of a file. */
-export interface FileColumn {
-  readonly name: string;
-  readonly element: SchemaElement;
-  /** Its place among the chunks of a row group; absent for a column with columns inside. */
-  readonly leafIndex: number | undefined;
-  /** Absent for a type that this library does not handle. */
-  readonly type: ColumnType | undefined;
-  readonly isNullable: boolean;
-}
-
-/** The top-level columns of a file, or undefined when the schema is no tree. */
-export function findFileColumns(footer: ParquetFooter): readonly FileColumn[] | undefined {
-  const [root, ...elements] = footer.elements;
-  const columns: FileColumn[] = [];
-  let leaf = 0;
-  let at = 0;
-  for (let child = 0; child < (root?.childCount ?? 0); child += 1) {
-    const element = elements[at];
-    if (!element) return undefined;
-    const isLeaf = element.physicalType !== undefined;
-    columns.push({
-      name: element.name,
-      element,
-      leafIndex: isLeaf ? leaf : undefined,
-      type: isLeaf ? findColumnType(element) : undefined,
-      isNullable: element.repetition !== REPETITION.required,
-    });
-    // A group is skipped with everything inside it.
-    let open = 1;
-    while (open > 0) {
-      const inner = elements[at];
-      if (!inner) return undefined;
-      open += (inner.physicalType === undefined ? (inner.childCount ?? 0) : 0) - 1;
-      if (inner.physicalType !== undefined) leaf += 1;
-      at += 1;
-    }
-  }
-  return at === elements.length ? columns : undefined;
 }
 
 /** The logical type that values of this node have, or undefined if it is none of ours. */
@@ -115,10 +82,13 @@ export function findColumnType(element: SchemaElement): ColumnType | undefined {
       return isPlain || annotation === "integer" ? { kind: "long" } : undefined;
     case PHYSICAL.int96:
       return { kind: "timestamp-micros" };
+    case PHYSICAL.float:
+      return isPlain ? { kind: "float" } : undefined;
     case PHYSICAL.double:
       return isPlain ? { kind: "double" } : undefined;
     case PHYSICAL.byteArray:
       if (annotation === "decimal") return decimalType(element);
+      if (isPlain) return { kind: "bytes" };
       return annotation === "string" ? { kind: "string" } : undefined;
     case PHYSICAL.fixed:
       return annotation === "decimal" ? decimalType(element) : undefined;

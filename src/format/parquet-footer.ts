@@ -296,12 +296,12 @@ function encodeColumnOrders(elements: readonly SchemaElement[]): ThriftBuilder[]
     .map(() => new ThriftBuilder().struct(1, new ThriftBuilder()));
 }
 
-function encodeElement(element: SchemaElement): ThriftBuilder {
-  const isRoot = element.childCount !== undefined;
+/** The root has no repetition; everything else has. */
+function encodeElement(element: SchemaElement, index: number): ThriftBuilder {
   return new ThriftBuilder()
     .i32(1, element.physicalType)
     .i32(2, element.typeLength)
-    .i32(3, isRoot ? undefined : (element.repetition ?? REPETITION.required))
+    .i32(3, index === 0 ? undefined : (element.repetition ?? REPETITION.required))
     .binary(4, element.name)
     .i32(5, element.childCount)
     .i32(6, element.convertedType)

@@ -1,5 +1,7 @@
 // The hybrid encoding of Parquet, runs and bit-packed groups: levels, dictionary indexes, booleans.
 // Rules: spec/format/parquet.md, PQ-12.
+import { copyBits, setBits } from "./bitmap.ts";
+import { KernelWork } from "./kernel.ts";
 import { ThriftError } from "./thrift-compact.ts";
 
 /** Positions of bits are kept as 32-bit numbers. */
@@ -29,20 +31,6 @@ export class HybridReader {
     this.#width = width;
   }
 
-  /** Reads `count` numbers to `target[from..]`. Throws `ThriftError` when the bytes end before. */
-  read(target: Int32Array, from: number, count: number): void {
-    const end = from + count;
-    let at = from;
-    while (at < end) {
-      if (this.#left === 0) this.#begin();
-      const step = Math.min(this.#left, end - at);
-      if (this.#isPacked) this.#unpack(target, at, step);
-      else target.fill(this.#value, at, at + step);
-      this.#left -= step;
-      at += step;
-    }
-  }
-
   /** Passes over `count` numbers. */
   skip(count: number): void {
     let rest = count;
@@ -70,7 +58,7 @@ export class HybridReader {
         set += copyBits(this.#bytes, this.#bit, bitmap, at, step);
         this.#bit += step;
       } else if (this.#value !== 0) {
-        setBits(bitmap, at, step);
+        setBits(bitmap, at, at + step);
         set += step;
       }
       this.#left -= step;
@@ -121,110 +109,24 @@ export class HybridReader {
     this.#left = count;
     this.#at += width;
   }
-
-  #unpack(target: Int32Array, from: number, count: number): void {
-    const bytes = this.#bytes;
-    const width = this.#width;
-    if (width === 0) {
-      target.fill(0, from, from + count);
-      return;
-    }
-    if (width > 24) {
-      this.#unpackWide(target, from, count);
-      return;
-    }
-    const mask = (1 << width) - 1;
-    let at = this.#bit >> 3;
-    let held = 8 - (this.#bit & 7);
-    let window = (bytes[at] as number) >> (this.#bit & 7);
-    at += 1;
-    const last = from + count - 1;
-    for (let index = from; index <= last; index += 1) {
-      while (held < width) {
-        window |= (bytes[at] as number) << held;
-        at += 1;
-        held += 8;
-      }
-      target[index] = window & mask;
-      window >>>= width;
-      held -= width;
-    }
-    this.#bit += count * width;
-  }
-
-  #unpackWide(target: Int32Array, from: number, count: number): void {
-    for (let index = from; index < from + count; index += 1) {
-      let value = 0;
-      for (let bit = 0; bit < this.#width; bit += 1, this.#bit += 1) {
-        const byte = this.#bytes[Math.floor(this.#bit / 8)] as number;
-        if ((byte >> (this.#bit % 8)) & 1) value += 2 ** bit;
-      }
-      target[index] = value;
-    }
-  }
 }
 
-/** Sets `count` bits from bit `from` on. */
-function setBits(bitmap: Uint8Array, from: number, count: number): void {
-  const end = from + count;
-  let at = from;
-  while (at < end && (at & 7) !== 0) {
-    bitmap[at >> 3] = (bitmap[at >> 3] as number) | (1 << (at & 7));
-    at += 1;
-  }
-  const whole = (end - at) >> 3;
-  if (whole > 0) {
-    bitmap.fill(0xff, at >> 3, (at >> 3) + whole);
-    at += whole * 8;
-  }
-  for (; at < end; at += 1) bitmap[at >> 3] = (bitmap[at >> 3] as number) | (1 << (at & 7));
-}
-
-/** Copies bits into a bitmap of zeros and counts those that are set. */
-export function copyBits(
-  source: Uint8Array,
-  sourceBit: number,
-  bitmap: Uint8Array,
-  from: number,
+/**
+ * Numbers `skip` to `skip + count` of the encoding, of `width` bits each, and the greatest of them.
+ * Throws `ThriftError` when the bytes end before.
+ */
+export function unpackNumbers(
+  bytes: Uint8Array,
+  width: number,
+  skip: number,
   count: number,
-): number {
-  let set = 0;
-  let bit = sourceBit;
-  let at = from;
-  const end = from + count;
-  const copyOne = (): void => {
-    if (((source[bit >> 3] as number) >> (bit & 7)) & 1) {
-      bitmap[at >> 3] = (bitmap[at >> 3] as number) | (1 << (at & 7));
-      set += 1;
-    }
-    bit += 1;
-    at += 1;
-  };
-  while (at < end && (at & 7) !== 0) copyOne();
-  const shift = bit & 7;
-  for (; at + 8 <= end; at += 8, bit += 8) {
-    const low = (source[bit >> 3] as number) >> shift;
-    const high = shift === 0 ? 0 : (source[(bit >> 3) + 1] as number) << (8 - shift);
-    const byte = (low | high) & 0xff;
-    bitmap[at >> 3] = byte;
-    set += BIT_COUNTS[byte] as number;
-  }
-  while (at < end) copyOne();
-  return set;
-}
-
-const BIT_COUNTS: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
-  let count = 0;
-  for (let rest = byte; rest > 0; rest >>= 1) count += rest & 1;
-  return count;
-});
-
-/** How many of the bits `from` to `to` are set. */
-export function countBits(bitmap: Uint8Array, from: number, to: number): number {
-  let count = 0;
-  let at = from;
-  for (; at < to && (at & 7) !== 0; at += 1) count += ((bitmap[at >> 3] as number) >> (at & 7)) & 1;
-  for (; at + 8 <= to; at += 8) count += BIT_COUNTS[bitmap[at >> 3] as number] as number;
-  for (; at < to; at += 1) count += ((bitmap[at >> 3] as number) >> (at & 7)) & 1;
-  return count;
+): { readonly numbers: Int32Array; readonly greatest: number } {
+  if (width > 32) throw new ThriftError(`found numbers of ${width} bits`);
+  const work = new KernelWork(2, bytes.length + count * 4);
+  const from = work.place(bytes);
+  const to = work.reserve(count * 4);
+  const greatest = Number(work.run.unpackHybrid(from, from + bytes.length, width, skip, count, to));
+  if (greatest === -2) throw new ThriftError("found a run without values");
+  if (greatest < 0) throw new ThriftError("its levels or indexes end too early");
+  return { numbers: work.viewNumbers(to, count).slice(), greatest };
 }

@@ -1,5 +1,6 @@
 // Writes the hybrid encoding of Parquet, runs and bit-packed groups: levels and dictionary indexes.
 // Rules: spec/format/parquet.md, PQ-12.
+import { sliceBits } from "./bitmap.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 
 /** Values of one packed stretch, at most: its header is one byte then, as parquet-mr expects. */
@@ -88,7 +89,7 @@ const RUN_BYTES = 8;
 /** Encodes bits `from` to `to` of a bitmap as numbers of one bit. */
 export function writeBitmap(out: ByteWriter, bitmap: Uint8Array, from: number, to: number): void {
   const count = to - from;
-  const packed = (from & 7) === 0 ? bitmap.subarray(from >> 3) : shiftBits(bitmap, from, count);
+  const packed = sliceBits(bitmap, from, count);
   const whole = count >> 3;
   let at = 0;
   while (at < whole) {
@@ -112,7 +113,7 @@ export function writeBitmap(out: ByteWriter, bitmap: Uint8Array, from: number, t
   }
   if ((count & 7) !== 0) {
     out.byte(3);
-    out.byte((packed[whole] as number) & ((1 << (count & 7)) - 1));
+    out.byte(packed[whole] as number);
   }
 }
 
@@ -123,16 +124,6 @@ function byteRun(bytes: Uint8Array, at: number, end: number): number {
   let next = at + 1;
   while (next < end && bytes[next] === value) next += 1;
   return next - at;
-}
-
-function shiftBits(bitmap: Uint8Array, from: number, count: number): Uint8Array {
-  const shift = from & 7;
-  const result = new Uint8Array((count + 7) >> 3);
-  for (let index = 0; index < result.length; index += 1) {
-    const at = (from >> 3) + index;
-    result[index] = ((bitmap[at] as number) >> shift) | ((bitmap[at + 1] ?? 0) << (8 - shift));
-  }
-  return result;
 }
 
 /** Encodes `count` times the same number of one bit. */

@@ -2,7 +2,6 @@
 // Rules: spec/format/parquet.md, PQ-12.
 import { ENCODING, PAGE } from "./parquet-codes.ts";
 import { unpackBody } from "./parquet-compression.ts";
-import { HybridReader } from "./parquet-hybrid-reader.ts";
 import { levelBytes, type Page } from "./parquet-page.ts";
 import { ThriftError } from "./thrift-compact.ts";
 
@@ -12,13 +11,13 @@ export interface MaxLevels {
   readonly repetition: number;
 }
 
-/** A page taken apart. Each reader gives a level for each value of the page. */
+/** A page taken apart: levels are in the hybrid encoding, one for each value of the page. */
 export interface PageBody {
   readonly bytes: Uint8Array;
   /** Where in `bytes` the values begin. */
   readonly valuesStart: number;
-  readonly definition: HybridReader | undefined;
-  readonly repetition: HybridReader | undefined;
+  readonly definition: Uint8Array | undefined;
+  readonly repetition: Uint8Array | undefined;
 }
 
 /** Unpacks a page. Throws `ThriftError` when its bytes do not hold what its header says. */
@@ -47,8 +46,8 @@ function openVersion2(
   const { bodyStart } = page;
   const middle = bodyStart + repetitionBytes;
   const valuesAt = middle + definitionBytes;
-  const open = (start: number, end: number, most: number): HybridReader | undefined =>
-    most === 0 ? undefined : new HybridReader(chunk, start, end, bitWidth(most));
+  const open = (start: number, end: number, most: number): Uint8Array | undefined =>
+    most === 0 ? undefined : chunk.subarray(start, end);
   return {
     repetition: open(bodyStart, middle, levels.repetition),
     definition: open(middle, valuesAt, levels.definition),
@@ -60,7 +59,7 @@ function openVersion2(
 function openVersion1(chunk: Uint8Array, page: Page, codec: number, levels: MaxLevels): PageBody {
   const bytes = unpackPage(chunk.subarray(page.bodyStart, page.end), page, codec);
   let at = 0;
-  const open = (most: number, encoding: number): HybridReader | undefined => {
+  const open = (most: number, encoding: number): Uint8Array | undefined => {
     if (most === 0) return undefined;
     if (encoding !== ENCODING.rle) throw new ThriftError(`its levels have encoding ${encoding}`);
     if (bytes.length - at < 4) throw new ThriftError("its levels end too early");
@@ -68,7 +67,7 @@ function openVersion1(chunk: Uint8Array, page: Page, codec: number, levels: MaxL
     at += 4;
     if (length > bytes.length - at) throw new ThriftError("its levels go past the end of the page");
     at += length;
-    return new HybridReader(bytes, at - length, at, bitWidth(most));
+    return bytes.subarray(at - length, at);
   };
   const repetition = open(levels.repetition, page.repetitionEncoding);
   const definition = open(levels.definition, page.definitionEncoding);

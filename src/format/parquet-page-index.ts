@@ -17,6 +17,8 @@ export interface IndexedPage {
   /** The row of its row group that it begins with. */
   readonly firstRow: number;
   readonly rowCount: number;
+  /** Values, nulls and empty lists. */
+  readonly valueCount: number;
   readonly range: ValueRange;
 }
 
@@ -38,9 +40,9 @@ export function encodeColumnIndex(
   const isText = physicalType === PHYSICAL.byteArray;
   const minima: Uint8Array[] = [];
   const maxima: Uint8Array[] = [];
-  for (const { range, rowCount } of pages) {
+  for (const { range, valueCount } of pages) {
     const { min, max } = encodeStatistics(range, physicalType);
-    const isNull = range.nullCount === rowCount;
+    const isNull = range.nullCount === valueCount;
     if (!isNull && (!min || !max)) return undefined;
     minima.push(isNull ? NOTHING : isText ? cutMinimum(min as Uint8Array) : (min as Uint8Array));
     maxima.push(isNull ? NOTHING : isText ? cutMaximum(max as Uint8Array) : (max as Uint8Array));
@@ -49,7 +51,7 @@ export function encodeColumnIndex(
   return new ThriftBuilder()
     .flags(
       1,
-      pages.map(({ range, rowCount }) => range.nullCount === rowCount),
+      pages.map(({ range, valueCount }) => range.nullCount === valueCount),
     )
     .binaries(2, minima)
     .binaries(3, maxima)

@@ -1,13 +1,14 @@
 // Writes plain values of rows that are present. Rules: spec/format/parquet.md, PQ-10.
+import { isBitSet, isNull } from "./bitmap.ts";
 import { ByteCopier } from "./byte-copier.ts";
 import type { ByteWriter } from "./byte-writer.ts";
-import type { BytesColumn, Column, Validity } from "./column-batch.ts";
+import type { BytesColumn, FlatColumn, Validity } from "./column-batch.ts";
 import type { PrefixedColumn } from "./stored-column.ts";
 
 /** Appends the values of rows `from` to `to` that are present, in the plain encoding. */
 export function writePlain(
   out: ByteWriter,
-  column: Column | PrefixedColumn,
+  column: FlatColumn | PrefixedColumn,
   from: number,
   to: number,
 ): void {
@@ -33,10 +34,6 @@ export function writePlain(
   }
 }
 
-function isNull(validity: Validity, row: number): boolean {
-  return validity !== undefined && ((validity[row >> 3] as number) & (1 << (row & 7))) === 0;
-}
-
 /** Flags are packed from bit 0 of a fresh byte on, so a page is written by one call. */
 function writeFlags(
   out: ByteWriter,
@@ -50,7 +47,7 @@ function writeFlags(
   out.reserve(((to - from) >> 3) + 1);
   for (let row = from; row < to; row += 1) {
     if (isNull(validity, row)) continue;
-    byte |= (((values[row >> 3] as number) >> (row & 7)) & 1) << held;
+    if (isBitSet(values, row)) byte |= 1 << held;
     held += 1;
     if (held < 8) continue;
     out.byte(byte);

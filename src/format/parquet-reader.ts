@@ -1,12 +1,14 @@
 // Reads a Parquet file into column batches: footer, projection, row groups and their statistics. A
 // column that is not asked for is neither fetched nor decoded.
 // Rules: spec/format/parquet.md, PQ-1 to PQ-7.
+
 import { HudiError } from "../errors.ts";
-import { type Column, type ColumnBatch, nullColumn } from "./column-batch.ts";
+import type { ColumnBatch } from "./column-batch.ts";
 import { type ChunkStatistics, decodeChunkStatistics } from "./parquet-bounds.ts";
-import { ChunkDecoder } from "./parquet-chunk-decoder.ts";
 import { CODEC } from "./parquet-codes.ts";
-import { type FileColumn, findFileColumns, formatElement } from "./parquet-column-type.ts";
+import { type ColumnPlan, type ColumnReader, openColumn } from "./parquet-column-reader.ts";
+import { formatElement } from "./parquet-column-type.ts";
+import { type FileColumn, findFileColumns } from "./parquet-file-tree.ts";
 import {
   type ColumnChunk,
   chunkRange,
@@ -17,11 +19,10 @@ import {
   type RowGroup,
   TRAILER_BYTES,
 } from "./parquet-footer.ts";
-import { TooMuchTextError } from "./parquet-row-target.ts";
+import { planNested, plannedLeaves } from "./parquet-nested-reader.ts";
 import { type FileRange, type ParquetSource, RangeReader } from "./parquet-source.ts";
-import { isReadableAs, UnfitValueError } from "./parquet-value-conversion.ts";
 import { type Field, formatFieldType, formatType, type TableSchema } from "./schema.ts";
-import type { StoredBatch, StoredColumn } from "./stored-column.ts";
+import type { StoredBatch } from "./stored-column.ts";
 
 /** How a file is opened. */
 export interface OpenParquetOptions {
@@ -37,6 +38,7 @@ export interface OpenParquetOptions {
 
 /** How rows are read. */
 export interface ReadRowsOptions {
+  readonly batchRows: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -135,51 +137,47 @@ export class ParquetFileReader {
   }
 
   /**
-   * All rows of a row group, with these columns in this order. A column that the file lacks is null.
-   * Throws `CORRUPT` naming file, row group and column when the bytes are damaged or the file has
-   * another type, and `UNSUPPORTED` for a type or codec that this library does not handle.
+   * The rows of a row group, with these columns in this order, in batches of at most `batchRows` rows.
+   * A column that the file lacks is null. Throws `CORRUPT` naming file, row group and column when the
+   * bytes are damaged or the file has another type, and `UNSUPPORTED` for a type or codec that this
+   * library does not handle.
    */
-  async readRowGroup(
+  readBatches(
     rowGroup: number,
     fields: readonly Field[],
-    options: ReadRowsOptions = {},
-  ): Promise<ColumnBatch> {
-    const { rowCount } = this.#requireRowGroup(rowGroup);
-    const readers = await this.#openColumns(rowGroup, fields, options.signal);
-    return this.#decode(readers, fields, 0, rowCount, options.signal);
-  }
-
-  /** The rows of a row group in batches of at most `batchRows` rows. */
-  async *readBatches(
-    rowGroup: number,
-    fields: readonly Field[],
-    options: ReadRowsOptions & { readonly batchRows: number },
+    options: ReadRowsOptions,
   ): AsyncGenerator<ColumnBatch, void, undefined> {
-    const { rowCount } = this.#requireRowGroup(rowGroup);
-    const readers = await this.#openColumns(rowGroup, fields, options.signal);
-    const step = Math.max(1, options.batchRows);
-    for (let from = 0; from < rowCount; from += step) {
-      const to = Math.min(rowCount, from + step);
-      yield this.#decode(readers, fields, from, to, options.signal);
-    }
+    return this.#decode(rowGroup, fields, options, (reader, from, to) => reader.read(from, to));
   }
 
-  /** The rows of a row group in batches that a writer takes, in the form in which they are stored. */
-  async *readStoredBatches(
+  /** `readBatches` for a writer: columns have the form in which they are stored. */
+  readStoredBatches(
     rowGroup: number,
     fields: readonly Field[],
-    options: ReadRowsOptions & { readonly batchRows: number },
+    options: ReadRowsOptions,
   ): AsyncGenerator<StoredBatch, void, undefined> {
+    return this.#decode(rowGroup, fields, options, (reader, from, to) =>
+      reader.readStored(from, to),
+    );
+  }
+
+  async *#decode<C>(
+    rowGroup: number,
+    fields: readonly Field[],
+    { signal, batchRows }: ReadRowsOptions,
+    read: (reader: ColumnReader, from: number, to: number) => C,
+  ): AsyncGenerator<DecodedRows<C>, void, undefined> {
     const { rowCount } = this.#requireRowGroup(rowGroup);
-    const readers = await this.#openColumns(rowGroup, fields, options.signal);
-    const step = Math.max(1, options.batchRows);
+    const readers = await this.#openColumns(rowGroup, fields, signal);
+    const schema = { name: this.schema.name, fields };
+    const step = Math.max(1, batchRows);
     for (let from = 0; from < rowCount; from += step) {
       const to = Math.min(rowCount, from + step);
       const columns = readers.map((reader) => {
-        options.signal?.throwIfAborted();
-        return reader.readStored(from, to);
+        signal?.throwIfAborted();
+        return read(reader, from, to);
       });
-      yield { schema: { name: this.schema.name, fields }, rowCount: to - from, columns };
+      yield { schema, rowCount: to - from, columns };
     }
   }
 
@@ -192,7 +190,7 @@ export class ParquetFileReader {
   }
 
   #findChunk(group: RowGroup, column: string): ColumnChunk | undefined {
-    const leafIndex = this.#columns.get(column)?.leafIndex;
+    const leafIndex = this.#columns.get(column)?.node.leafIndex;
     return leafIndex === undefined ? undefined : group.columns[leafIndex];
   }
 
@@ -204,10 +202,10 @@ export class ParquetFileReader {
     signal?.throwIfAborted();
     const group = this.#requireRowGroup(rowGroup);
     const plans = fields.map((field) => this.#planColumn(rowGroup, group, field));
-    const stored = plans.filter((plan) => plan.chunk !== undefined);
-    const ranges = stored.map(({ chunk }) => chunkRange(chunk as ColumnChunk));
-    const bytes = await this.#ranges.readAll(ranges, signal);
-    return plans.map((plan) => openColumn(this.path, plan, bytes[stored.indexOf(plan)]));
+    const chunks = [...new Set(plans.flatMap((plan) => [...plan.chunks.values()]))];
+    const parts = await this.#ranges.readAll(chunks.map(chunkRange), signal);
+    const bytes = new Map(chunks.map((chunk, index) => [chunk, parts[index] as Uint8Array]));
+    return plans.map((plan) => openColumn(this.path, plan, bytes));
   }
 
   #planColumn(rowGroup: number, group: RowGroup, field: Field): ColumnPlan {
@@ -215,13 +213,13 @@ export class ParquetFileReader {
     const where = `column ${field.name} of row group ${rowGroup}`;
     const source = this.#columns.get(field.name);
     if (!source) {
-      if (field.nullable) return { field, rowCount, where };
+      if (field.nullable) return { field, rowCount, where, chunks: new Map() };
       throw corruptParquet(this.path, `it has no column ${field.name}, which may not be null`);
     }
-    const chunk = this.#findChunk(group, field.name);
     const found = formatElement(source.element);
-    if (!chunk || !isReadableAs(source.element, source.type, field.type)) {
-      if (chunk && source.type !== undefined) {
+    const nested = planNested(field, source.node);
+    if (typeof nested === "string") {
+      if (source.type !== undefined) {
         throw corruptParquet(
           this.path,
           `column ${field.name} is ${formatType(source.type)}, stored as ${found}, expected ${formatFieldType(field)}`,
@@ -233,104 +231,36 @@ export class ParquetFileReader {
         { path: this.path },
       );
     }
-    if (chunk.physicalType !== source.element.physicalType || chunk.valueCount !== rowCount) {
-      throw corruptParquet(this.path, `${where} disagrees with the schema`);
+    const chunks = new Map<number, ColumnChunk>();
+    for (const [index, leaf] of plannedLeaves(nested)) {
+      const chunk = group.columns[index] as ColumnChunk;
+      const isFlat = leaf.repetition === 0;
+      if (
+        chunk.physicalType !== leaf.element.physicalType ||
+        (isFlat && chunk.valueCount !== rowCount)
+      ) {
+        throw corruptParquet(this.path, `${where} disagrees with the schema`);
+      }
+      if (!READ_CODECS.has(chunk.codec)) {
+        throw new HudiError(
+          "UNSUPPORTED",
+          `cannot read column ${field.name} of Parquet file ${this.path}: found compression codec ${chunk.codec}, expected none, snappy, gzip or zstd`,
+          { path: this.path },
+        );
+      }
+      chunks.set(index, chunk);
     }
-    if (!READ_CODECS.has(chunk.codec)) {
-      throw new HudiError(
-        "UNSUPPORTED",
-        `cannot read column ${field.name} of Parquet file ${this.path}: found compression codec ${chunk.codec}, expected none, snappy, gzip or zstd`,
-        { path: this.path },
-      );
-    }
-    return { field, rowCount, where, chunk, source };
-  }
-
-  #decode(
-    readers: readonly ColumnReader[],
-    fields: readonly Field[],
-    from: number,
-    to: number,
-    signal: AbortSignal | undefined,
-  ): ColumnBatch {
-    const columns = readers.map((reader) => {
-      signal?.throwIfAborted();
-      return reader.read(from, to);
-    });
-    return { schema: { name: this.schema.name, fields }, rowCount: to - from, columns };
+    return { field, rowCount, where, chunks, nested };
   }
 }
 
 const READ_CODECS: ReadonlySet<number> = new Set(Object.values(CODEC));
 
-interface ColumnPlan {
-  readonly field: Field;
+/** Rows of which the columns have one of the two forms. */
+interface DecodedRows<C> {
+  readonly schema: TableSchema;
   readonly rowCount: number;
-  readonly where: string;
-  /** Absent for a column that the file lacks. */
-  readonly chunk?: ColumnChunk;
-  readonly source?: FileColumn;
-}
-
-/** Decodes a range of rows. */
-interface ColumnReader {
-  read(from: number, to: number): Column;
-  readStored(from: number, to: number): StoredColumn;
-}
-
-function openColumn(path: string, plan: ColumnPlan, bytes: Uint8Array | undefined): ColumnReader {
-  const { field, rowCount, where, chunk, source } = plan;
-  if (!chunk || !source || !bytes || rowCount === 0) {
-    const read = (from: number, to: number): Column => nullColumn(field.type, to - from);
-    return { read, readStored: read };
-  }
-  const explain = (error: unknown): Error => {
-    // Whatever the decoder says is about these bytes; an error of ours has its own words.
-    if (error instanceof HudiError || !(error instanceof Error)) return error as Error;
-    if (error instanceof TooMuchTextError) {
-      const text = `cannot read ${where} of Parquet file ${path}: ${error.message}; leave the column out`;
-      return new HudiError("UNSUPPORTED", text, { path, cause: error });
-    }
-    const at = error instanceof UnfitValueError ? ` in row ${error.row}` : "";
-    return corruptParquet(path, `${where} is damaged${at} (${error.message})`, error);
-  };
-  try {
-    const { element } = source;
-    const decoder = new ChunkDecoder({ bytes, codec: chunk.codec, rowCount, element }, field);
-    const checked = <T extends StoredColumn>(decode: () => T, from: number): T => {
-      try {
-        return requirePresent(decode(), field, path, where, from);
-      } catch (error) {
-        throw explain(error);
-      }
-    };
-    return {
-      read: (from, to) => checked(() => decoder.decode(from, to), from),
-      readStored: (from, to) => checked(() => decoder.decodeStored(from, to), from),
-    };
-  } catch (error) {
-    throw explain(error);
-  }
-}
-
-function requirePresent<T extends StoredColumn>(
-  column: T,
-  field: Field,
-  path: string,
-  where: string,
-  from: number,
-): T {
-  const { validity, rowCount } = column;
-  if (field.nullable || !validity) return column;
-  for (let row = 0; row < rowCount; row += 1) {
-    if (((validity[row >> 3] as number) & (1 << (row & 7))) === 0) {
-      throw corruptParquet(
-        path,
-        `${where} holds null in row ${from + row}, where the table allows none`,
-      );
-    }
-  }
-  return { ...column, validity: undefined };
+  readonly columns: readonly C[];
 }
 
 function describeSchema(footer: ParquetFooter, columns: readonly FileColumn[]): TableSchema {

@@ -1,10 +1,10 @@
 // Columns in the making: values of pages are placed, then spread over the rows that have one.
 // Rules: spec/format/parquet.md, PQ-11.
-import { bitmapBytes, type Column } from "./column-batch.ts";
-import { CONVERTED, LOGICAL, PHYSICAL } from "./parquet-codes.ts";
+import { bitmapBytes, clearBit, isBitSet, setBit } from "./bitmap.ts";
+import type { FlatColumn } from "./column-batch.ts";
+import { PHYSICAL } from "./parquet-codes.ts";
 import type { SchemaElement } from "./parquet-footer.ts";
-import type { RawColumn } from "./parquet-raw-column.ts";
-import { type PendingTexts, readPrefixed, TextValueDecoder } from "./parquet-text-decoder.ts";
+import { readPrefixed, TextOutput, TextValueDecoder } from "./parquet-text-decoder.ts";
 import {
   decodeFlags,
   FixedValueDecoder,
@@ -25,13 +25,12 @@ export interface RowTarget<T> {
 
 /** Makes columns of one physical type. */
 export interface ValueDecoder {
-  begin(rowCount: number): RowTarget<RawColumn>;
+  begin(rowCount: number): RowTarget<FlatColumn>;
   /** The entries of the dictionary, or undefined where there is none. */
-  entries(): RawColumn | undefined;
+  entries(): FlatColumn | undefined;
 }
 
 const MAX_WIDTH = 256;
-const TEXTS: ReadonlySet<number> = new Set([CONVERTED.utf8, CONVERTED.enum, CONVERTED.json]);
 
 /** A decoder of the values of a chunk. */
 export function createValueDecoder(
@@ -39,11 +38,9 @@ export function createValueDecoder(
   dictionary: PageValues | undefined,
 ): ValueDecoder {
   const { physicalType = -1, typeLength = 0 } = element;
-  const isText =
-    TEXTS.has(element.convertedType ?? -1) || element.logical?.member === LOGICAL.string;
   if (physicalType === PHYSICAL.boolean) return { begin: beginFlags, entries: () => undefined };
   if (physicalType === PHYSICAL.byteArray) {
-    const decoder = new TextValueDecoder(dictionary, isText);
+    const decoder = new TextValueDecoder(dictionary);
     return {
       begin: (rowCount) => beginTexts(decoder, rowCount),
       entries() {
@@ -66,25 +63,20 @@ export function createValueDecoder(
   };
 }
 
-function beginFlags(rowCount: number): RowTarget<RawColumn> {
+function beginFlags(rowCount: number): RowTarget<FlatColumn> {
   const values = new Uint8Array(bitmapBytes(rowCount));
   return {
     place: (page, skip, count, row) => decodeFlags(page, skip, count, values, row),
     spread(validity, from, to, count) {
       let source = from + count;
       for (let row = to - 1; row >= from; row -= 1) {
-        const isSet = isBit(validity, row) && isBit(values, --source);
-        const bit = 1 << (row & 7);
-        const byte = values[row >> 3] as number;
-        values[row >> 3] = isSet ? byte | bit : byte & ~bit;
+        const isSet = isBitSet(validity, row) && isBitSet(values, --source);
+        if (isSet) setBit(values, row);
+        else clearBit(values, row);
       }
     },
     finish: (validity) => ({ layout: "bits", rowCount, validity, values }),
   };
-}
-
-function isBit(bitmap: Uint8Array, at: number): boolean {
-  return (((bitmap[at >> 3] as number) >> (at & 7)) & 1) === 1;
 }
 
 function beginFixed(
@@ -92,7 +84,7 @@ function beginFixed(
   physicalType: number,
   width: number,
   rowCount: number,
-): RowTarget<RawColumn> {
+): RowTarget<FlatColumn> {
   const data = new Uint8Array(rowCount * width);
   return {
     place: (page, skip, count, row) => decoder.decode(page, skip, count, data, row * width),
@@ -100,7 +92,7 @@ function beginFixed(
       let source = from + count;
       for (let row = to - 1; row >= from; row -= 1) {
         const start = row * width;
-        if (isBit(validity, row)) {
+        if (isBitSet(validity, row)) {
           source -= 1;
           if (source !== row) data.copyWithin(start, source * width, (source + 1) * width);
         } else data.fill(0, start, start + width);
@@ -116,7 +108,7 @@ function viewOf(
   widthBytes: number,
   rowCount: number,
   validity: Uint8Array | undefined,
-): RawColumn {
+): FlatColumn {
   const { buffer } = data;
   switch (physicalType) {
     case PHYSICAL.int32:
@@ -132,10 +124,8 @@ function viewOf(
   }
 }
 
-function beginTexts(decoder: TextValueDecoder, rowCount: number): RowTarget<RawColumn> {
-  const target = new SizedTarget(rowCount, (page, skip, count, sizes, at) =>
-    decoder.decode(page, skip, count, sizes, at),
-  );
+function beginTexts(decoder: TextValueDecoder, rowCount: number): RowTarget<FlatColumn> {
+  const target = new TextTarget(rowCount, (...values) => decoder.decode(...values));
   return {
     place: (values, skip, count, row) => target.place(values, skip, count, row),
     spread: (validity, from, to, count) => target.spread(validity, from, to, count),
@@ -145,7 +135,7 @@ function beginTexts(decoder: TextValueDecoder, rowCount: number): RowTarget<RawC
 
 /** Texts of plain pages, left as they are. */
 export function beginPrefixed(rowCount: number): RowTarget<PrefixedColumn> {
-  const target = new SizedTarget(rowCount, readPrefixed);
+  const target = new TextTarget(rowCount, readPrefixed);
   return {
     place: (values, skip, count, row) => target.place(values, skip, count, row),
     spread: (validity, from, to, count) => target.spread(validity, from, to, count),
@@ -154,7 +144,7 @@ export function beginPrefixed(rowCount: number): RowTarget<PrefixedColumn> {
 }
 
 /** Values of pages that all refer to the dictionary, left as its entries. */
-export function beginIndexes(entries: Column, rowCount: number): RowTarget<DictionaryColumn> {
+export function beginIndexes(entries: FlatColumn, rowCount: number): RowTarget<DictionaryColumn> {
   const indexes = new Int32Array(rowCount);
   return {
     place(values, skip, count, row) {
@@ -163,68 +153,56 @@ export function beginIndexes(entries: Column, rowCount: number): RowTarget<Dicti
     spread(validity, from, to, count) {
       let source = from + count;
       for (let row = to - 1; row >= from; row -= 1) {
-        if (isBit(validity, row)) source -= 1;
-        indexes[row] = isBit(validity, row) ? (indexes[source] as number) : 0;
+        if (isBitSet(validity, row)) source -= 1;
+        indexes[row] = isBitSet(validity, row) ? (indexes[source] as number) : 0;
       }
     },
     finish: (validity) => ({ layout: "dictionary", rowCount, validity, indexes, entries }),
   };
 }
 
-/** How the sizes of some values become known before their bytes are copied. */
-type SizedReader = (
+/** Decodes values `skip` to `skip + count` of a page: sizes to `sizes[at..]`, bytes behind `out`. */
+type TextReader = (
   page: PageValues,
   skip: number,
   count: number,
   sizes: Int32Array,
   at: number,
-) => PendingTexts;
+  out: TextOutput,
+) => void;
 
-/** Rows of a file hold more text than one batch can: nothing is wrong with the file. */
-export class TooMuchTextError extends Error {
-  override readonly name: string = "TooMuchTextError";
-}
-
-/** Values of any size: sizes first, which become offsets once all are known. */
-class SizedTarget {
+/** Values of any size: their sizes become offsets once all are known. */
+class TextTarget {
   readonly #rowCount: number;
-  readonly #read: SizedReader;
+  readonly #read: TextReader;
   readonly #offsets: Int32Array;
-  readonly #pending: PendingTexts[] = [];
+  readonly #out: TextOutput = new TextOutput();
 
-  constructor(rowCount: number, read: SizedReader) {
+  constructor(rowCount: number, read: TextReader) {
     this.#rowCount = rowCount;
     this.#read = read;
     this.#offsets = new Int32Array(rowCount + 1);
   }
 
   place(values: PageValues, skip: number, count: number, row: number): void {
-    this.#pending.push(this.#read(values, skip, count, this.#offsets, row + 1));
+    // Later pages are taken to be like this one.
+    this.#out.pages = (this.#rowCount - row) / Math.max(1, count);
+    this.#read(values, skip, count, this.#offsets, row + 1, this.#out);
   }
 
   spread(validity: Uint8Array, from: number, to: number, count: number): void {
     const offsets = this.#offsets;
     let source = from + count;
     for (let row = to - 1; row >= from; row -= 1) {
-      offsets[row + 1] = isBit(validity, row) ? (offsets[source--] as number) : 0;
+      offsets[row + 1] = isBitSet(validity, row) ? (offsets[source--] as number) : 0;
     }
   }
 
   finish(): { readonly offsets: Int32Array; readonly data: Uint8Array } {
     const offsets = this.#offsets;
-    let total = 0;
     for (let row = 1; row <= this.#rowCount; row += 1) {
-      total += offsets[row] as number;
-      if (total > 0x7fffffff) {
-        throw new TooMuchTextError(
-          `${this.#rowCount} rows hold more than 2 GiB of text in one column`,
-        );
-      }
-      offsets[row] = total;
+      offsets[row] = (offsets[row - 1] as number) + (offsets[row] as number);
     }
-    const data = new Uint8Array(total);
-    let at = 0;
-    for (const texts of this.#pending) at = texts.copy(data, at);
-    return { offsets, data };
+    return { offsets, data: this.#out.finish() };
   }
 }

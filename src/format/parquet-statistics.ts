@@ -1,10 +1,12 @@
 // Least and greatest values of the rows that are written, and how a footer states them. Rules: spec/format/parquet.md, PQ-7.
-import type { BytesColumn, Column, ColumnSlice, FixedColumn } from "./column-batch.ts";
+import { countNullRows, isBitSet, isNull } from "./bitmap.ts";
+import type { BytesColumn, ColumnSlice, FixedColumn } from "./column-batch.ts";
 import { gatherColumn } from "./column-gather.ts";
 import { PHYSICAL } from "./parquet-codes.ts";
 import type { StoredStatistics } from "./parquet-footer.ts";
 import {
   type DictionaryColumn,
+  markUsedEntries,
   PREFIX_BYTES,
   type PrefixedColumn,
   type StoredSlice,
@@ -56,7 +58,7 @@ export function isLess(a: StoredValue, b: StoredValue, isDecimal: boolean): bool
 
 function computeSliceRange(stored: StoredSlice): ValueRange {
   const { column, from, to } = stored;
-  const nullCount = countNullRows(stored);
+  const nullCount = countNullRows(column.validity, from, to);
   if (nullCount === to - from) return { nullCount, isUnordered: false };
   if (column.layout === "dictionary") {
     return { ...computeSliceRange(usedEntries(column, from, to)), nullCount };
@@ -70,12 +72,16 @@ function computeSliceRange(stored: StoredSlice): ValueRange {
       return { nullCount, isUnordered: false, ...boundBits(column.values, slice) };
     case "int32":
       return { nullCount, isUnordered: false, ...boundNumbers(column.values, slice) };
+    case "float32":
     case "float64":
-      return boundDoubles(column.values, slice, nullCount);
+      return boundReals(column.values, slice, nullCount);
     case "int64":
       return { nullCount, isUnordered: false, ...boundLongs(column.values, slice) };
     case "bytes":
       return { nullCount, isUnordered: false, ...boundStrings(column, slice, 0) };
+    case "struct":
+    case "list":
+      return { nullCount, isUnordered: false };
     case "fixed":
       return { nullCount, isUnordered: false, isDecimal: true, ...boundDecimals(column, slice) };
   }
@@ -83,33 +89,15 @@ function computeSliceRange(stored: StoredSlice): ValueRange {
 
 /** The entries that rows of a dictionary column refer to, each once. */
 function usedEntries(column: DictionaryColumn, from: number, to: number): ColumnSlice {
-  const { indexes, validity, entries } = column;
-  const isUsed = new Uint8Array(entries.rowCount);
-  for (let row = from; row < to; row += 1) {
-    if (!isNull(validity, row)) isUsed[indexes[row] as number] = 1;
-  }
+  const { entries } = column;
+  const isUsed = markUsedEntries(column, from, to);
   const used = Int32Array.from(isUsed.keys()).filter((entry) => isUsed[entry] === 1);
   return { column: gatherColumn(entries, undefined, used), from: 0, to: used.length };
-}
-
-/** The number of rows of a slice without a value. */
-export function countNullRows({ column, from, to }: StoredSlice): number {
-  const { validity } = column;
-  if (!validity) return 0;
-  let present = 0;
-  for (let row = from; row < to; row += 1) {
-    present += ((validity[row >> 3] as number) >> (row & 7)) & 1;
-  }
-  return to - from - present;
 }
 
 interface Bounds {
   readonly min: StoredValue;
   readonly max: StoredValue;
-}
-
-function isNull(validity: Column["validity"], row: number): boolean {
-  return validity !== undefined && ((validity[row >> 3] as number) & (1 << (row & 7))) === 0;
 }
 
 function firstPresent({ column, from }: StoredSlice): number {
@@ -123,14 +111,14 @@ function boundBits(values: Uint8Array, { column, from, to }: ColumnSlice): Bound
   let max = false;
   for (let row = from; row < to && (min || !max); row += 1) {
     if (isNull(column.validity, row)) continue;
-    if (((values[row >> 3] as number) & (1 << (row & 7))) !== 0) max = true;
+    if (isBitSet(values, row)) max = true;
     else min = false;
   }
   return { min, max };
 }
 
 function boundNumbers(
-  values: Int32Array | Float64Array,
+  values: Int32Array | Float32Array | Float64Array,
   slice: ColumnSlice,
 ): { min: number; max: number } {
   const { column, to } = slice;
@@ -146,7 +134,11 @@ function boundNumbers(
   return { min, max };
 }
 
-function boundDoubles(values: Float64Array, slice: ColumnSlice, nullCount: number): ValueRange {
+function boundReals(
+  values: Float32Array | Float64Array,
+  slice: ColumnSlice,
+  nullCount: number,
+): ValueRange {
   const { column, from, to } = slice;
   for (let row = from; row < to; row += 1) {
     if (Number.isNaN(values[row]) && !isNull(column.validity, row)) {
@@ -301,6 +293,12 @@ function encodeValue(value: StoredValue, physicalType: number): Uint8Array {
   if (value instanceof Uint8Array) return value;
   if (typeof value === "boolean") return new Uint8Array([value ? 1 : 0]);
   if (typeof value === "bigint") return new Uint8Array(new BigInt64Array([value]).buffer);
-  const isDouble = physicalType === PHYSICAL.double;
-  return new Uint8Array((isDouble ? new Float64Array([value]) : new Int32Array([value])).buffer);
+  switch (physicalType) {
+    case PHYSICAL.double:
+      return new Uint8Array(new Float64Array([value]).buffer);
+    case PHYSICAL.float:
+      return new Uint8Array(new Float32Array([value]).buffer);
+    default:
+      return new Uint8Array(new Int32Array([value]).buffer);
+  }
 }

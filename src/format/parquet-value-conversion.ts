@@ -1,11 +1,10 @@
 // From the values that a file stores to the type that a reader asked for: wider numbers, other
 // time units, decimals of any representation. Rules: spec/format/parquet.md, PQ-6.
 
-import type { BytesColumn, Column, FixedColumn, Int64Column } from "./column-batch.ts";
-import { PHYSICAL } from "./parquet-codes.ts";
+import { isNull } from "./bitmap.ts";
+import type { BytesColumn, FixedColumn, FlatColumn, Int64Column } from "./column-batch.ts";
 import { timestampUnit } from "./parquet-column-type.ts";
 import type { SchemaElement } from "./parquet-footer.ts";
-import type { RawColumn } from "./parquet-raw-column.ts";
 import { type ColumnType, decimalWidthBytes, type Field } from "./schema.ts";
 
 /** A value that the asked type cannot hold. The row is counted from the first of the column. */
@@ -23,25 +22,14 @@ export class UnfitValueError extends Error {
  * Whether values of a file column of type `from` can be read as type `to` without loss, save for
  * the rounding of a long to a double that Avro's own rules allow.
  */
-export function isReadableAs(
-  element: SchemaElement,
-  from: ColumnType | undefined,
-  to: ColumnType,
-): boolean {
-  const { physicalType } = element;
+export function isReadableAs(from: ColumnType | undefined, to: ColumnType): boolean {
   switch (to.kind) {
     case "string":
-      // Some writers annotate no string.
-      return (
-        from?.kind === "string" || (physicalType === PHYSICAL.byteArray && isUnannotated(element))
-      );
+    case "bytes":
+      // Some writers annotate no string, and Avro takes either for the other.
+      return from?.kind === "string" || from?.kind === "bytes";
     case "double":
-      return (
-        from?.kind === "double" ||
-        from?.kind === "int" ||
-        from?.kind === "long" ||
-        (physicalType === PHYSICAL.float && isUnannotated(element))
-      );
+      return REAL_SOURCES.has(from?.kind ?? "");
     case "long":
       return from?.kind === "long" || from?.kind === "int";
     case "decimal":
@@ -51,15 +39,13 @@ export function isReadableAs(
   }
 }
 
-function isUnannotated(element: SchemaElement): boolean {
-  return element.convertedType === undefined && element.logical === undefined;
-}
+const REAL_SOURCES: ReadonlySet<string> = new Set(["double", "float", "int", "long"]);
 
 /**
  * The decoded values in the layout of `field`. Buffers of `raw` are taken over. Throws
  * `UnfitValueError` for a value out of range.
  */
-export function convertColumn(raw: RawColumn, element: SchemaElement, field: Field): Column {
+export function convertColumn(raw: FlatColumn, element: SchemaElement, field: Field): FlatColumn {
   switch (field.type.kind) {
     case "long":
       return raw.layout === "int32" ? widenToInt64(raw) : expectLayout(raw, "int64");
@@ -69,7 +55,10 @@ export function convertColumn(raw: RawColumn, element: SchemaElement, field: Fie
       return convertTimestamps(raw, element);
     case "decimal":
       return convertDecimals(raw, decimalWidthBytes(field.type.precision));
+    case "float":
+      return expectLayout(raw, "float32");
     case "string":
+    case "bytes":
       return expectLayout(raw, "bytes");
     case "boolean":
       return expectLayout(raw, "bits");
@@ -78,14 +67,14 @@ export function convertColumn(raw: RawColumn, element: SchemaElement, field: Fie
   }
 }
 
-function expectLayout(raw: RawColumn, layout: Column["layout"]): Column {
+function expectLayout(raw: FlatColumn, layout: FlatColumn["layout"]): FlatColumn {
   if (raw.layout !== layout) throw new TypeError(`found layout ${raw.layout}, expected ${layout}`);
-  return raw as Column;
+  return raw as FlatColumn;
 }
 
 function widenToInt64(raw: {
   readonly rowCount: number;
-  readonly validity: Column["validity"];
+  readonly validity: FlatColumn["validity"];
   readonly values: Int32Array;
 }): Int64Column {
   const { rowCount, validity } = raw;
@@ -99,7 +88,7 @@ function widenToInt64(raw: {
   return { layout: "int64", rowCount, validity, values };
 }
 
-function widenToFloat64(raw: RawColumn): Column {
+function widenToFloat64(raw: FlatColumn): FlatColumn {
   if (raw.layout === "float64") return raw;
   const { rowCount, validity } = raw;
   if (raw.layout === "int64") {
@@ -115,7 +104,7 @@ const MICROS_OF_DAY = 86_400_000_000n;
 /** The Julian day of 1970-01-01. */
 const EPOCH_JULIAN_DAY = 2_440_588;
 
-function convertTimestamps(raw: RawColumn, element: SchemaElement): Int64Column {
+function convertTimestamps(raw: FlatColumn, element: SchemaElement): Int64Column {
   if (raw.layout === "fixed") return convertInt96(raw);
   const column = expectLayout(raw, "int64") as Int64Column;
   const { rowCount, validity } = column;
@@ -169,7 +158,7 @@ function convertInt96(raw: FixedColumn): Int64Column {
   return { layout: "int64", rowCount, validity, values };
 }
 
-function convertDecimals(raw: RawColumn, widthBytes: number): FixedColumn {
+function convertDecimals(raw: FlatColumn, widthBytes: number): FixedColumn {
   if (raw.layout === "fixed" && raw.widthBytes === widthBytes) return raw;
   const { rowCount, validity } = raw;
   const data = new Uint8Array(rowCount * widthBytes);
@@ -239,8 +228,4 @@ function placeDecimal(
   if (spare < 0 && ((data[start] as number) >= 0x80 ? 0xff : 0) !== sign) {
     throw new UnfitValueError(row, "found a decimal with too many digits");
   }
-}
-
-function isNull(validity: Column["validity"], row: number): boolean {
-  return validity !== undefined && ((validity[row >> 3] as number) & (1 << (row & 7))) === 0;
 }

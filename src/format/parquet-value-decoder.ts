@@ -1,8 +1,9 @@
 // Decodes the values of pages into typed arrays: every encoding of numbers, flags and values of a
 // fixed width. Texts are in parquet-text-decoder.ts. Rules: spec/format/parquet.md, PQ-13.
+import { copyBits } from "./bitmap.ts";
 import { ENCODING, PHYSICAL } from "./parquet-codes.ts";
 import { decodeDeltaNumbers, decodeDeltaTexts, joinByteStreams } from "./parquet-delta.ts";
-import { copyBits, HybridReader } from "./parquet-hybrid-reader.ts";
+import { HybridReader, unpackNumbers } from "./parquet-hybrid-reader.ts";
 import { readUint32 } from "./parquet-page-body.ts";
 import { ThriftError } from "./thrift-compact.ts";
 
@@ -45,20 +46,13 @@ export function readIndexes(
   count: number,
   size: number,
 ): Int32Array {
-  const indexes = new Int32Array(count);
-  if (count === 0) return indexes;
+  if (count === 0) return new Int32Array(0);
   const width = page.bytes[page.start];
   if (width === undefined) throw new ThriftError("a page of indexes is empty");
-  const reader = new HybridReader(page.bytes, page.start + 1, page.bytes.length, width);
-  reader.skip(skip);
-  reader.read(indexes, 0, count);
-  let most = 0;
-  for (let index = 0; index < count; index += 1) {
-    const value = (indexes[index] as number) >>> 0;
-    if (value > most) most = value;
-  }
-  if (most >= size) throw new ThriftError(`found index ${most} into ${size} entries`);
-  return indexes;
+  const body = page.bytes.subarray(page.start + 1);
+  const { numbers, greatest } = unpackNumbers(body, width, skip, count);
+  if (greatest >= size) throw new ThriftError(`found index ${greatest} into ${size} entries`);
+  return numbers;
 }
 
 /** Decodes the values of a chunk whose values have `width` bytes each. */

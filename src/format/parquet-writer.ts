@@ -16,6 +16,8 @@ export interface ParquetWriterOptions {
   readonly codec: ParquetCodec;
   /** Rows of a row group at most. */
   readonly rowGroupRows: number;
+  /** Bytes of its values at most, before they are encoded; one larger row is a group. 64 MiB. */
+  readonly rowGroupBytes?: number;
 }
 
 /** Smallest and largest value of a column of the whole file, as stored; absent when all are null
@@ -41,6 +43,9 @@ export interface ParquetFileSummary {
  * known only when all rows are. After a failure of `write` or `close` the file is to be given up.
  */
 export interface ParquetWriter {
-  write(batch: StoredBatch): Promise<void>;
+  /** Writes the rows `from` to `to` of a batch, else all. Buffers are read until `close`. */
+  write(batch: StoredBatch, from?: number, to?: number): Promise<void>;
+  /** Writes all rows of a batch that is used by nobody else; its rows are freed when encoded. */
+  writeOwned(batch: StoredBatch): Promise<void>;
   close(footer: ReadonlyMap<string, string>): Promise<ParquetFileSummary>;
 }

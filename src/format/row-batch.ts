@@ -1,14 +1,19 @@
 // Rows to column batches and back: the edge of the API. Below it there are no row objects.
 // What a value may be: spec/format/schema.md, SC-3.
+
 import { HudiError, isHudiError } from "../errors.ts";
-import { type Column, type ColumnBatch, isPresent } from "./column-batch.ts";
+import { isBitSet } from "./bitmap.ts";
 import {
-  type ColumnBuilder,
-  createColumnBuilder,
-  formatDecimal,
-  readBigEndian,
-} from "./column-builder.ts";
-import type { Field, TableSchema } from "./schema.ts";
+  type Column,
+  type ColumnBatch,
+  isPresent,
+  type ListColumn,
+  type StructColumn,
+} from "./column-batch.ts";
+import { createColumnBuilder } from "./column-builder.ts";
+import { formatDecimal, readBigEndian } from "./decimal-builder.ts";
+import type { ColumnBuilder } from "./nullable-builder.ts";
+import { childFields, type Field, type NestedType, type TableSchema } from "./schema.ts";
 
 /** How messages name a row of a batch. */
 export type RowDescriber = (row: number) => string;
@@ -68,6 +73,17 @@ export class RowBatchBuilder {
     this.#rowCount += 1;
   }
 
+  /** Adds a row of which the columns with a set byte are taken; the others are null for now. */
+  appendGiven(row: unknown, given: Uint8Array): void {
+    const values = this.#requireRow(row);
+    const { fields } = this.#schema;
+    for (let index = 0; index < fields.length; index += 1) {
+      if (given[index] === 1) this.#place(index, values[(fields[index] as Field).name]);
+      else (this.#builders[index] as ColumnBuilder).appendNull();
+    }
+    this.#rowCount += 1;
+  }
+
   finish(): ColumnBatch {
     const columns = this.#builders.map((builder) => builder.finish());
     return { schema: this.#schema, rowCount: this.#rowCount, columns };
@@ -118,25 +134,70 @@ export function createValueReader(field: Field, column: Column): ValueReader {
 function createPresentReader(field: Field, column: Column): ValueReader {
   switch (column.layout) {
     case "bits":
-      return (row) => ((column.values[row >> 3] as number) & (1 << (row & 7))) !== 0;
+      return (row) => isBitSet(column.values, row);
     case "int32":
       return field.type.kind === "date"
         ? (row) => new Date((column.values[row] as number) * 86_400_000)
         : (row) => column.values[row];
     case "int64":
+    case "float32":
     case "float64":
       return (row) => column.values[row];
     case "bytes": {
-      const text = Buffer.from(column.data.buffer, column.data.byteOffset, column.data.length);
+      const { data } = column;
+      if (field.type.kind === "bytes") {
+        return (row) => data.slice(column.offsets[row], column.offsets[row + 1]);
+      }
+      const text = Buffer.from(data.buffer, data.byteOffset, data.length);
       const { offsets } = column;
       return (row) => text.toString("utf8", offsets[row], offsets[row + 1]);
     }
+    case "struct":
+    case "list":
+      return createNestedReader(field, column);
     case "fixed": {
       const { data, widthBytes } = column;
       const scale = field.type.kind === "decimal" ? field.type.scale : 0;
       return (row) => formatDecimal(readBigEndian(data, row * widthBytes, widthBytes), scale);
     }
   }
+}
+
+/** Values of structs and maps: no name among them is special. */
+function createNestedReader(field: Field, column: StructColumn | ListColumn): ValueReader {
+  const fields = childFields(field.type as NestedType);
+  if (column.layout === "struct") {
+    const readers = column.children.map((child, index) =>
+      createValueReader(fields[index] as Field, child),
+    );
+    return (row) => {
+      const object = Object.create(null);
+      for (let index = 0; index < fields.length; index += 1) {
+        object[(fields[index] as Field).name] = (readers[index] as ValueReader)(row);
+      }
+      return object;
+    };
+  }
+  const { offsets, child } = column;
+  if (field.type.kind === "list") {
+    const read = createValueReader(fields[0] as Field, child);
+    return (row) => {
+      const start = offsets[row] as number;
+      const length = (offsets[row + 1] as number) - start;
+      return Array.from({ length }, (_, item) => read(start + item));
+    };
+  }
+  const [key, value] = childFields((fields[0] as Field).type as NestedType) as [Field, Field];
+  const [keys, values] = (child as StructColumn).children as [Column, Column];
+  const readKey = createValueReader(key, keys);
+  const readValue = createValueReader(value, values);
+  return (row) => {
+    const object = Object.create(null);
+    for (let item = offsets[row] as number; item < (offsets[row + 1] as number); item += 1) {
+      object[readKey(item) as string] = readValue(item);
+    }
+    return object;
+  };
 }
 
 /** The rows of a batch as objects, made one by one. */

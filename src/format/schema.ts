@@ -7,14 +7,43 @@ export type PlainTypeName =
   | "boolean"
   | "int"
   | "long"
+  | "float"
   | "double"
+  | "bytes"
   | "date"
   | "timestamp-micros";
 
 /** The logical type of a column. A decimal holds `precision` digits, `scale` of them fractional. */
 export type ColumnType =
   | { readonly kind: PlainTypeName }
-  | { readonly kind: "decimal"; readonly precision: number; readonly scale: number };
+  | { readonly kind: "decimal"; readonly precision: number; readonly scale: number }
+  | { readonly kind: "struct"; readonly fields: readonly Field[] }
+  | { readonly kind: "list"; readonly element: Field }
+  /** Keys are texts; `value` is the field of a value. */
+  | { readonly kind: "map"; readonly value: Field };
+
+/** A type whose values hold other values. */
+export type NestedType = Extract<ColumnType, { readonly kind: "struct" | "list" | "map" }>;
+
+/** Whether values of a type hold other values. */
+export function isNested(type: ColumnType): type is NestedType {
+  return type.kind === "struct" || type.kind === "list" || type.kind === "map";
+}
+
+/** The fields of the columns inside a column: those of a struct, the element of a list, the entry of a map. */
+export function childFields(type: NestedType): readonly Field[] {
+  switch (type.kind) {
+    case "struct":
+      return type.fields;
+    case "list":
+      return [type.element];
+    case "map": {
+      const key: Field = { id: 0, name: "key", type: { kind: "string" }, nullable: false };
+      const entry: ColumnType = { kind: "struct", fields: [key, type.value] };
+      return [{ id: 0, name: "key_value", type: entry, nullable: false }];
+    }
+  }
+}
 
 /** One column. `id` stays the same for the life of the column, whatever its name and place. */
 export interface Field {
@@ -36,7 +65,9 @@ const PLAIN_TYPES: ReadonlySet<string> = new Set<PlainTypeName>([
   "boolean",
   "int",
   "long",
+  "float",
   "double",
+  "bytes",
   "date",
   "timestamp-micros",
 ]);
@@ -70,13 +101,62 @@ export function parseFieldType(
   const nullable = text.endsWith("?");
   const name = nullable ? text.slice(0, -1) : text;
   if (PLAIN_TYPES.has(name)) return { type: { kind: name as PlainTypeName }, nullable };
+  const nested = /^(list|map|struct)<(.*)>$/s.exec(name);
+  if (nested) {
+    const type = parseNestedType(column, nested[1] as string, nested[2] as string);
+    return { type, nullable };
+  }
   const decimal = /^decimal\((\d{1,3}),\s*(\d{1,3})\)$/.exec(name);
   if (decimal) {
     return { type: createDecimalType(column, Number(decimal[1]), Number(decimal[2])), nullable };
   }
   throw new HudiError(
     "UNSUPPORTED",
-    `cannot use type "${text}" of column ${column}: expected one of ${[...PLAIN_TYPES].join(", ")}, decimal(p,s)`,
+    `cannot use type "${text}" of column ${column}: expected one of ${[...PLAIN_TYPES].join(", ")}, decimal(p,s), list<t>, map<t>, struct<name:t,...>`,
+  );
+}
+
+function parseNestedType(column: string, kind: string, inside: string): ColumnType {
+  const child = (name: string, text: string, id: number): Field => {
+    if (!FIELD_NAME.test(name)) throw unfitName(`${column}.${name}`);
+    return { id, name, ...parseFieldType(`${column}.${name}`, text.trim()) };
+  };
+  if (kind === "list") return { kind: "list", element: child("element", inside, 0) };
+  if (kind === "map") return { kind: "map", value: child("value", inside, 1) };
+  const parts = splitTypes(inside).map((part) => part.split(/:(.*)/s));
+  const fields = parts.map(([name = "", text = ""], id) => child(name.trim(), text, id));
+  const names = fields.map(({ name }) => name.toLowerCase());
+  const twin = names.findIndex((name, index) => names.indexOf(name) !== index);
+  if (twin >= 0) {
+    throw new HudiError(
+      "INVALID",
+      `cannot use type of column ${column}: found ${fields[twin]?.name} twice, which catalogs do not keep apart`,
+    );
+  }
+  return { kind: "struct", fields };
+}
+
+/** Texts between commas that stand in no brackets. */
+function splitTypes(text: string): string[] {
+  const parts: string[] = [];
+  let depth = 0;
+  let start = 0;
+  for (let at = 0; at <= text.length; at += 1) {
+    const char = text[at];
+    if (char === "<" || char === "(") depth += 1;
+    else if (char === ">" || char === ")") depth -= 1;
+    else if (char === undefined || (char === "," && depth === 0)) {
+      parts.push(text.slice(start, at));
+      start = at + 1;
+    }
+  }
+  return parts;
+}
+
+function unfitName(column: string): HudiError {
+  return new HudiError(
+    "INVALID",
+    `cannot use column name ${JSON.stringify(column)}: expected letters, digits and _, not starting with a digit`,
   );
 }
 
@@ -94,9 +174,23 @@ export function createDecimalType(column: string, precision: number, scale: numb
 
 /** The text of a type in the field list: the inverse of `parseFieldType`. */
 export function formatFieldType(field: Pick<Field, "type" | "nullable">): string {
-  const { type } = field;
-  const name = type.kind === "decimal" ? `decimal(${type.precision},${type.scale})` : type.kind;
+  const name = typeName(field.type);
   return field.nullable ? `${name}?` : name;
+}
+
+function typeName(type: ColumnType): string {
+  switch (type.kind) {
+    case "decimal":
+      return `decimal(${type.precision},${type.scale})`;
+    case "list":
+      return `list<${formatFieldType(type.element)}>`;
+    case "map":
+      return `map<${formatFieldType(type.value)}>`;
+    case "struct":
+      return `struct<${type.fields.map((child) => `${child.name}:${formatFieldType(child)}`).join(",")}>`;
+    default:
+      return type.kind;
+  }
 }
 
 const FIELD_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -111,14 +205,13 @@ export function createTableSchema(
 ): TableSchema {
   const seen = new Map<string, string>();
   const result = Object.entries(fields).map(([column, text], id): Field => {
-    if (!FIELD_NAME.test(column)) {
+    if (!FIELD_NAME.test(column)) throw unfitName(column);
+    const isDeleteMark = column === "_hoodie_is_deleted" && /^boolean\??$/.test(text);
+    if (column.startsWith("_hoodie_") && !isDeleteMark) {
       throw new HudiError(
         "INVALID",
-        `cannot use column name ${JSON.stringify(column)}: expected letters, digits and _, not starting with a digit`,
+        `cannot use column name ${column}: _hoodie_ is reserved, but for _hoodie_is_deleted of type boolean`,
       );
-    }
-    if (column.startsWith("_hoodie_")) {
-      throw new HudiError("INVALID", `cannot use column name ${column}: _hoodie_ is reserved`);
     }
     const twin = seen.get(column.toLowerCase());
     if (twin !== undefined) {
@@ -156,10 +249,7 @@ export function projectSchema(schema: TableSchema, columns: readonly string[]): 
 
 /** Whether two types hold the same values. */
 export function isSameType(a: ColumnType, b: ColumnType): boolean {
-  if (a.kind === "decimal" && b.kind === "decimal") {
-    return a.precision === b.precision && a.scale === b.scale;
-  }
-  return a.kind === b.kind;
+  return typeName(a) === typeName(b);
 }
 
 /** The text of a type alone, for messages. */

@@ -1,11 +1,13 @@
 // Columns in a form that a Parquet file stores them in: what a merge carries from one file to the next
 // without taking it apart. Rules: spec/format/column-batch.md, CB-5.
+import { releaseBuffer } from "../runtime/release-bytes.ts";
+import { isNull } from "./bitmap.ts";
 import {
   type BytesColumn,
   type Column,
   columnLayout,
+  type FlatColumn,
   isPresent,
-  repeatBytes,
   requireTextBytes,
   type Validity,
 } from "./column-batch.ts";
@@ -31,8 +33,11 @@ export interface DictionaryColumn {
   readonly validity: Validity;
   readonly indexes: Int32Array;
   /** Values without nulls, not all of which need be used. */
-  readonly entries: Column;
+  readonly entries: FlatColumn;
 }
+
+/** A column without columns inside, in any form. */
+export type FlatStoredColumn = FlatColumn | PrefixedColumn | DictionaryColumn;
 
 /** A column in any form. */
 export type StoredColumn = Column | PrefixedColumn | DictionaryColumn;
@@ -54,9 +59,101 @@ export interface StoredBatch {
 /** Bytes of the length before a text. */
 export const PREFIX_BYTES = 4;
 
+/** A 1 for each entry of a dictionary that rows `from` to `to` refer to. */
+export function markUsedEntries(column: DictionaryColumn, from: number, to: number): Uint8Array {
+  const { indexes, validity, entries } = column;
+  const isUsed = new Uint8Array(entries.rowCount);
+  for (let row = from; row < to; row += 1) {
+    if (!isNull(validity, row)) isUsed[indexes[row] as number] = 1;
+  }
+  return isUsed;
+}
+
+/** Values of a dictionary may take so many times what they count for, once each row has its own. */
+const EXPANSION = 16;
+
+/** Bytes that rows `from` to `to` count for in a row group. */
+export function valueBytes(column: StoredColumn, from: number, to: number): number {
+  switch (column.layout) {
+    case "dictionary": {
+      const { entries, rowCount } = column;
+      const share = (to - from) / Math.max(1, rowCount);
+      const stored = (to - from) * 4 + share * valueBytes(entries, 0, entries.rowCount);
+      return Math.max(stored, ((to - from) * longestEntry(entries)) / EXPANSION);
+    }
+    case "prefixed":
+      return (column.offsets[to] as number) - (column.offsets[from] as number);
+    case "bytes": {
+      const bytes = (column.offsets[to] as number) - (column.offsets[from] as number);
+      return bytes + (to - from) * PREFIX_BYTES;
+    }
+    case "fixed":
+      return (to - from) * column.widthBytes;
+    case "bits":
+      return (to - from) / 8;
+    case "struct":
+      return rowBytes(column.children, from, to);
+    case "list": {
+      const { offsets, child } = column;
+      return valueBytes(child, offsets[from] as number, offsets[to] as number) + (to - from) * 4;
+    }
+    default:
+      return (to - from) * column.values.BYTES_PER_ELEMENT;
+  }
+}
+
+function longestEntry(entries: FlatColumn): number {
+  if (entries.layout !== "bytes") return 0;
+  let longest = 0;
+  for (let entry = 0; entry < entries.rowCount; entry += 1) {
+    const length = (entries.offsets[entry + 1] as number) - (entries.offsets[entry] as number);
+    if (length > longest) longest = length;
+  }
+  return longest;
+}
+
+/** `valueBytes` of all columns. */
+export function rowBytes(columns: readonly StoredColumn[], from: number, to: number): number {
+  return columns.reduce((sum, column) => sum + valueBytes(column, from, to), 0);
+}
+
+/** The row up to which the rows from `from` on take at most `bytes`; `to` at most. */
+export function endOfRows(
+  columns: readonly StoredColumn[],
+  from: number,
+  to: number,
+  bytes: number,
+): number {
+  if (rowBytes(columns, from, to) <= bytes) return to;
+  let fits = from;
+  let exceeds = to;
+  while (exceeds - fits > 1) {
+    const middle = (fits + exceeds) >> 1;
+    if (rowBytes(columns, from, middle) <= bytes) fits = middle;
+    else exceeds = middle;
+  }
+  return fits;
+}
+
+/**
+ * Frees the buffers of a column, which nothing else may share. Entries of a dictionary stay, since the columns
+ * of several batches share them.
+ */
+export function releaseColumn(column: StoredColumn): void {
+  if (column.validity) releaseBuffer(column.validity.buffer);
+  if ("offsets" in column) releaseBuffer(column.offsets.buffer);
+  if (column.layout === "dictionary") releaseBuffer(column.indexes.buffer);
+  else if ("data" in column) releaseBuffer(column.data.buffer);
+  else if ("values" in column) releaseBuffer(column.values.buffer);
+  else if (column.layout === "struct") column.children.forEach(releaseColumn);
+  else releaseColumn(column.child);
+}
+
 /** One text in every row. */
 export function repeatedText(text: string, rowCount: number): DictionaryColumn {
-  const entries = repeatBytes(Buffer.from(text), 1);
+  const data = new Uint8Array(Buffer.from(text));
+  const offsets = Int32Array.of(0, data.length);
+  const entries: Column = { layout: "bytes", rowCount: 1, validity: undefined, offsets, data };
   const indexes = new Int32Array(rowCount);
   return { layout: "dictionary", rowCount, validity: undefined, indexes, entries };
 }
@@ -87,7 +184,7 @@ export function toColumn(column: StoredColumn): Column {
 }
 
 /** Entries of a dictionary that nothing refers to: nulls still have to point somewhere. */
-function padded(entries: Column): Column {
+function padded(entries: FlatColumn): FlatColumn {
   if (entries.layout === "bytes") return { ...entries, rowCount: 1, offsets: new Int32Array(2) };
   if (entries.layout === "fixed") {
     return { ...entries, rowCount: 1, data: new Uint8Array(entries.widthBytes) };

@@ -1,22 +1,36 @@
 // Gathering rows of a column as a file stores it and of one that comes in, in the form of the file.
-import type { BytesColumn, Column, Validity } from "./column-batch.ts";
-import { gatherColumn, gatherValidity, type Picks } from "./column-gather.ts";
-import { createEntries } from "./parquet-dictionary.ts";
-import type { DictionaryColumn, PrefixedColumn, StoredColumn } from "./stored-column.ts";
-import { withPrefixes } from "./stored-column.ts";
+import { isNull } from "./bitmap.ts";
+import type { BytesColumn, Column } from "./column-batch.ts";
+import { gatherColumn, gatherValidity, type Picks, takeNumbers } from "./column-gather.ts";
+import { createEntries } from "./dictionary-entries.ts";
+import { numberEntries } from "./parquet-dictionary.ts";
+import {
+  type DictionaryColumn,
+  type PrefixedColumn,
+  type StoredColumn,
+  toColumn,
+  withPrefixes,
+} from "./stored-column.ts";
 
 /** A column that rows are taken from again and again, in the form that is asked for. */
 export class IncomingColumn {
-  readonly column: Column;
+  readonly column: StoredColumn;
+  #plain: Column | undefined;
   #prefixed: PrefixedColumn | undefined;
 
-  constructor(column: Column) {
+  constructor(column: StoredColumn) {
     this.column = column;
+  }
+
+  /** The values in the form of batches, made once. */
+  plain(): Column {
+    this.#plain ??= toColumn(this.column);
+    return this.#plain;
   }
 
   /** The texts with their lengths before them, made once. */
   prefixed(): PrefixedColumn {
-    this.#prefixed ??= withPrefixes(this.column as BytesColumn);
+    this.#prefixed ??= withPrefixes(this.plain() as BytesColumn);
     return this.#prefixed;
   }
 }
@@ -33,7 +47,7 @@ export function gatherStored(
     case "dictionary":
       return gatherDictionary(stored, incoming.column, picks);
     default:
-      return gatherColumn(stored, incoming.column, picks);
+      return gatherColumn(stored, incoming.plain(), picks);
   }
 }
 
@@ -50,24 +64,31 @@ function gatherPrefixed(
 
 function gatherDictionary(
   stored: DictionaryColumn,
-  incoming: Column,
+  incoming: StoredColumn,
   picks: Picks,
 ): DictionaryColumn {
   const rowCount = picks.length;
-  const validity: Validity = gatherValidity(stored, incoming, picks);
-  const entries = createEntries(incoming);
-  const mapped = new Int32Array(Math.max(1, stored.entries.rowCount));
-  entries.open(stored.entries);
-  for (let entry = 0; entry < stored.entries.rowCount; entry += 1)
-    mapped[entry] = entries.add(entry);
-  entries.open(incoming);
+  const validity = gatherValidity(stored, incoming, picks);
+  const entries = createEntries(stored);
+  const ofStored = numberEntries(entries, stored.entries);
+  const other = incoming.layout === "dictionary" ? incoming : undefined;
+  const ofOther = other && numberEntries(entries, other.entries);
+  if (!other) entries.open(incoming);
   const indexes = new Int32Array(rowCount);
   for (let row = 0; row < rowCount; row += 1) {
     const pick = picks[row] as number;
-    if (pick >= 0) indexes[row] = mapped[stored.indexes[pick] as number] as number;
-    else if (!validity || ((validity[row >> 3] as number) & (1 << (row & 7))) !== 0) {
-      indexes[row] = entries.add(~pick);
-    }
+    if (pick >= 0) indexes[row] = ofStored[stored.indexes[pick] as number] as number;
+    else if (isNull(validity, row)) continue;
+    else if (!(other && ofOther)) indexes[row] = entries.add(~pick);
+    else indexes[row] = ofOther[other.indexes[~pick] as number] as number;
   }
   return { layout: "dictionary", rowCount, validity, indexes, entries: entries.finish() };
+}
+
+/** Some rows of a column, in the form that it has. */
+export function takeRows(column: StoredColumn, rows: Int32Array): StoredColumn {
+  if (column.layout === "prefixed") return gatherPrefixed(column, column, rows);
+  if (column.layout !== "dictionary") return gatherColumn(column, undefined, rows);
+  const validity = gatherValidity(column, undefined, rows);
+  return { ...column, rowCount: rows.length, validity, indexes: takeNumbers(column.indexes, rows) };
 }

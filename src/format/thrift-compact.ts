@@ -1,6 +1,7 @@
 // The Thrift compact protocol, as far as Parquet uses it: structs, lists, integers, booleans,
 // binaries. Nothing is allocated by a declared length that the bytes do not back.
 // Rules: spec/format/parquet.md, PQ-2.
+import { ByteWriter } from "./byte-writer.ts";
 
 /** The type codes of the compact protocol. */
 export const THRIFT = {
@@ -194,8 +195,7 @@ class ThriftReader {
 
 /** Builds the bytes of one struct. Fields are added in rising order of their ids. */
 export class ThriftBuilder {
-  #bytes: Uint8Array = new Uint8Array(256);
-  #length = 0;
+  readonly #out: ByteWriter = new ByteWriter(256);
   #lastId = 0;
 
   /** Adds a field; a value of undefined adds nothing. */
@@ -262,8 +262,8 @@ export class ThriftBuilder {
 
   /** The bytes of the struct, its end mark included. The builder may go on growing. */
   finish(): Uint8Array {
-    const result = new Uint8Array(this.#length + 1);
-    result.set(this.#bytes.subarray(0, this.#length));
+    const result = new Uint8Array(this.#out.length + 1);
+    result.set(this.#out.view());
     return result;
   }
 
@@ -289,33 +289,18 @@ export class ThriftBuilder {
   }
 
   #unsigned(value: number): this {
-    let rest = value;
-    while (rest >= 128) {
-      this.#byte((rest % 128) | 0x80);
-      rest = Math.floor(rest / 128);
-    }
-    return this.#byte(rest);
+    this.#out.varint(value);
+    return this;
   }
 
   #byte(value: number): this {
-    this.#reserve(1);
-    this.#bytes[this.#length] = value;
-    this.#length += 1;
+    this.#out.byte(value);
     return this;
   }
 
   #raw(bytes: Uint8Array): this {
-    this.#reserve(bytes.length);
-    this.#bytes.set(bytes, this.#length);
-    this.#length += bytes.length;
+    this.#out.raw(bytes);
     return this;
-  }
-
-  #reserve(count: number): void {
-    if (this.#length + count <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + count));
-    larger.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = larger;
   }
 }
 

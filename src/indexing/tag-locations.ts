@@ -1,14 +1,15 @@
-// Finds the file groups that hold the keys of a write: the bloom and simple indexes.
-// Rules: spec/format/indexing.md, IX-1 to IX-4.
+// Finds the file groups that hold the keys of a write, by the index of the table.
+// Rules: spec/format/indexing.md, IX-1 to IX-9.
 import type { FoundKeys } from "../file-group/base-file-keys.ts";
 import type { FileSlice } from "../file-group/file-slice.ts";
 import type { TaskRunner } from "../file-group/task-runner.ts";
 import type { BytesColumn } from "../format/column-batch.ts";
 import { gatherColumnSteps, takeNumbers } from "../format/column-gather.ts";
 import type { RowPartitions } from "../layout/record-key.ts";
-import type { IndexKind } from "../layout/table-config.ts";
+import { isGlobalIndex, type TableConfig } from "../layout/table-config.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
 import { runInTurns, type Steps } from "../runtime/steps.ts";
+import { bucketOfFileId, bucketsOfKeys, requireOneFileABucket } from "./bucket-hash.ts";
 
 /** The keys that are looked for: `rows` are the rows of `keys` that count. */
 export interface KeysToTag {
@@ -28,21 +29,25 @@ export interface TaggedSlice {
   readonly fileDataBytes: number;
 }
 
-/** Looks the keys up in every slice of their partitions. */
+/** What tagging has to know of a table. */
+export type IndexedTable = Pick<TableConfig, "index" | "partitionFields" | "bucketHashFields">;
+
+/** Looks the keys up in every slice that may hold them. */
 export async function tagLocations(
   runner: TaskRunner,
-  kind: IndexKind,
+  table: IndexedTable,
   slices: readonly FileSlice[],
   wanted: KeysToTag,
   signal?: AbortSignal,
 ): Promise<TaggedSlice[]> {
-  const entriesOf = await runInTurns(groupByPartition(wanted), signal);
-  const candidates = slices.filter((slice) => entriesOf.has(slice.partitionPath));
+  const findEntries = await groupEntries(table, slices, wanted, signal);
   const tagged = await mapConcurrently(
-    candidates,
+    slices.flatMap((slice) => {
+      const entries = findEntries(slice);
+      return entries ? [{ slice, entries }] : [];
+    }),
     runner.concurrency,
-    async (slice) => {
-      const entries = entriesOf.get(slice.partitionPath) as Int32Array;
+    async ({ slice, entries }) => {
       const rows = takeNumbers(wanted.rows, entries);
       const found: FoundKeys = await runner.run(
         {
@@ -52,7 +57,7 @@ export async function tagLocations(
             gatherColumnSteps(wanted.keys, undefined, rows),
             signal,
           )) as BytesColumn,
-          useFooter: kind === "bloom",
+          useFooter: table.index.kind.endsWith("bloom"),
         },
         signal,
       );
@@ -69,31 +74,80 @@ export async function tagLocations(
   return tagged;
 }
 
+/** Tells which entries a slice may hold: undefined where none. */
+async function groupEntries(
+  table: IndexedTable,
+  slices: readonly FileSlice[],
+  wanted: KeysToTag,
+  signal: AbortSignal | undefined,
+): Promise<(slice: FileSlice) => Int32Array | undefined> {
+  const { rows, partitions, keys } = wanted;
+  if (isGlobalIndex(table)) {
+    const all = Int32Array.from(rows, (_, entry) => entry);
+    return () => (all.length > 0 ? all : undefined);
+  }
+  const { paths, partitionOfRow } = partitions;
+  const numbers = new Map(paths.map((path, number) => [path, number]));
+  const { kind, buckets } = table.index;
+  if (kind !== "bucket" || buckets === undefined) {
+    const placeOf = (row: number): number => partitionOfRow[row] as number;
+    const groups = await runInTurns(groupByPlace(rows, placeOf, paths.length), signal);
+    return ({ partitionPath }) => groups.get(numbers.get(partitionPath) ?? -1);
+  }
+  requireOneFileABucket(slices, buckets);
+  const bucketOfRow = await runInTurns(
+    bucketsOfKeys(keys, buckets, table.bucketHashFields),
+    signal,
+  );
+  const placeOf = (row: number): number =>
+    (partitionOfRow[row] as number) * buckets + (bucketOfRow[row] as number);
+  const groups = await runInTurns(groupByPlace(rows, placeOf, paths.length * buckets), signal);
+  return ({ partitionPath, fileId }) => {
+    const partition = numbers.get(partitionPath);
+    if (partition === undefined) return undefined;
+    return groups.get(partition * buckets + bucketOfFileId(fileId));
+  };
+}
+
 /** Entries looked at between two steps. */
 const ENTRIES_A_STEP = 131_072;
 
-/** The entries of each partition, by path. */
-function* groupByPartition(wanted: KeysToTag): Steps<Map<string, Int32Array>> {
-  const { paths, partitionOfRow } = wanted.partitions;
-  const counts = new Int32Array(paths.length);
-  const { rows } = wanted;
+/** Up to so many places are numbered in an array. */
+const MOST_COUNTED_PLACES = 1_048_576;
+
+/** The entries of each place, by its number. */
+function* groupByPlace(
+  rows: Int32Array,
+  placeOf: (row: number) => number,
+  placeCount: number,
+): Steps<Map<number, Int32Array>> {
+  const isCounted = placeCount <= MOST_COUNTED_PLACES;
+  const counted = new Int32Array(isCounted ? placeCount : 0).fill(-1);
+  const others = new Map<number, number>();
+  const places: number[] = [];
+  const counts: number[] = [];
+  const numberOfEntry = new Int32Array(rows.length);
   for (let entry = 0; entry < rows.length; entry += 1) {
-    const partition = partitionOfRow[rows[entry] as number] as number;
-    counts[partition] = (counts[partition] as number) + 1;
+    const place = placeOf(rows[entry] as number);
+    let number = isCounted ? (counted[place] as number) : (others.get(place) ?? -1);
+    if (number < 0) {
+      number = places.length;
+      if (isCounted) counted[place] = number;
+      else others.set(place, number);
+      places.push(place);
+      counts.push(0);
+    }
+    numberOfEntry[entry] = number;
+    counts[number] = (counts[number] as number) + 1;
     if (entry % ENTRIES_A_STEP === ENTRIES_A_STEP - 1) yield;
   }
-  const lists = paths.map((_, partition) => new Int32Array(counts[partition] as number));
+  const lists = counts.map((count) => new Int32Array(count));
   counts.fill(0);
   for (let entry = 0; entry < rows.length; entry += 1) {
-    const partition = partitionOfRow[rows[entry] as number] as number;
-    (lists[partition] as Int32Array)[counts[partition] as number] = entry;
-    counts[partition] = (counts[partition] as number) + 1;
+    const number = numberOfEntry[entry] as number;
+    (lists[number] as Int32Array)[counts[number] as number] = entry;
+    counts[number] = (counts[number] as number) + 1;
     if (entry % ENTRIES_A_STEP === ENTRIES_A_STEP - 1) yield;
   }
-  const result = new Map<string, Int32Array>();
-  paths.forEach((path, partition) => {
-    const list = lists[partition] as Int32Array;
-    if (list.length > 0) result.set(path, list);
-  });
-  return result;
+  return new Map(places.map((place, number) => [place, lists[number] as Int32Array]));
 }

@@ -60,6 +60,13 @@ export function createValueDecoder(
       return { decode: decodeInt, expected: "an integer of 32 bits" };
     case "long":
       return { decode: decodeLong, expected: "an integer of 64 bits" };
+    case "float":
+      return {
+        decode: decodeFloat,
+        expected: 'a number of single precision, "NaN", "Infinity" or "-Infinity"',
+      };
+    case "bytes":
+      return { decode: decodeBase64, expected: "bytes in base64" };
     case "double":
       return {
         decode: decodeDouble,
@@ -69,6 +76,10 @@ export function createValueDecoder(
       return { decode: decodeDate, expected: "days since 1970, or a text yyyy-MM-dd" };
     case "timestamp-micros":
       return createTimestampDecoder(EPOCH_UNITS.get(declared?.name ?? "") ?? epochUnit);
+    case "struct":
+    case "list":
+    case "map":
+      return { decode: () => undefined, expected: "a column without columns inside" };
     case "decimal":
       return createDecimalDecoder(field.type.precision, field.type.scale);
   }
@@ -101,6 +112,20 @@ function decodeDouble(value: JsonValue): number | undefined {
     default:
       return undefined;
   }
+}
+
+/** Rounded to single precision; none becomes infinite by that. */
+function decodeFloat(value: JsonValue): number | undefined {
+  const number = decodeDouble(value);
+  const isKept = number === undefined || !Number.isFinite(number);
+  return isKept || Number.isFinite(Math.fround(number)) ? number : undefined;
+}
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+function decodeBase64(value: JsonValue): Uint8Array | undefined {
+  if (typeof value !== "string" || !BASE64.test(value)) return undefined;
+  return new Uint8Array(Buffer.from(value, "base64"));
 }
 
 const DAY_MS = 86_400_000;

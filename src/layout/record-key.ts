@@ -1,6 +1,8 @@
 // Record key and partition path of each row, as bytes; the names of the meta columns.
 // Rules: spec/format/record-key.md, RK-1 to RK-8.
+
 import { HudiError } from "../errors.ts";
+import { isBitSet } from "../format/bitmap.ts";
 import {
   type BytesColumn,
   type Column,
@@ -186,7 +188,7 @@ export function* formatColumn(field: Field, column: Column): Steps<BytesColumn> 
 function keyFormatter(field: Field, column: Column): (row: number) => string {
   switch (column.layout) {
     case "bits":
-      return (row) => String(((column.values[row >> 3] as number) & (1 << (row & 7))) !== 0);
+      return (row) => String(isBitSet(column.values, row));
     case "int32":
       return field.type.kind === "date"
         ? (row) => formatDays(column.values[row] as number)

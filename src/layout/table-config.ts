@@ -5,7 +5,16 @@ import { HudiError } from "../errors.ts";
 import { PROPERTIES_BACKUP_PATH, PROPERTIES_PATH } from "./table-paths.ts";
 
 /** How record keys are found again. */
-export type IndexKind = "bloom" | "simple" | "bucket";
+export type IndexKind = "bloom" | "simple" | "global-bloom" | "global-simple" | "bucket";
+
+/** The index of a table. */
+export interface IndexConfig {
+  readonly kind: IndexKind;
+  /** Of a bucket index: how many file groups a partition has; never changes. */
+  readonly buckets?: number;
+  /** Of a global index: whether a key that comes with another partition moves there. */
+  readonly updatePartitionPath?: boolean;
+}
 
 /** The settings of a table, from `hoodie.properties`. */
 export interface TableConfig {
@@ -26,7 +35,9 @@ export interface TableConfig {
   readonly populatesMetaFields: boolean;
   readonly baseFileFormat: string;
   readonly keepsPartitionColumns: boolean;
-  readonly index: { readonly kind: IndexKind; readonly buckets?: number };
+  readonly index: IndexConfig;
+  /** Key columns that a bucket index hashes. */
+  readonly bucketHashFields: readonly string[];
   /** Every property as stored. */
   readonly properties: ReadonlyMap<string, string>;
 }
@@ -41,7 +52,7 @@ export interface NewTableConfig {
   readonly urlEncode: boolean;
   readonly timelineZone: "UTC" | "LOCAL";
   readonly createSchema: string;
-  readonly index: { readonly kind: IndexKind; readonly buckets?: number };
+  readonly index: IndexConfig;
 }
 
 const VERSION = "hoodie.table.version";
@@ -71,11 +82,8 @@ export function createTableProperties(config: NewTableConfig): Map<string, strin
     ["hoodie.datasource.write.partitionpath.urlencode", String(config.urlEncode)],
     ["hoodie.datasource.write.drop.partition.columns", "false"],
     ["hoodie.partition.metafile.use.base.format", "false"],
-    ["hoodie.index.type", config.index.kind.toUpperCase()],
+    ...indexProperties(config.index, config.recordKeyField),
   ]);
-  if (config.index.buckets !== undefined) {
-    properties.set("hoodie.bucket.index.num.buckets", String(config.index.buckets));
-  }
   if (config.partitionField === undefined) {
     properties.set("hoodie.table.keygenerator.class", `${KEYGEN}.NonpartitionedKeyGenerator`);
   } else {
@@ -87,6 +95,38 @@ export function createTableProperties(config: NewTableConfig): Map<string, strin
     properties.set("hoodie.compaction.payload.class", `${PAYLOAD}.DefaultHoodieRecordPayload`);
   }
   return properties;
+}
+
+function indexProperties(index: IndexConfig, hashFields: string): [string, string][] {
+  const { kind, buckets, updatePartitionPath } = index;
+  const properties: [string, string][] = [
+    ["hoodie.index.type", kind.toUpperCase().replace("-", "_")],
+  ];
+  if (buckets !== undefined) {
+    properties.push(["hoodie.index.bucket.engine", "SIMPLE"], [BUCKETS, String(buckets)]);
+    properties.push([HASH_FIELDS, hashFields]);
+  }
+  const moves = MOVES.get(kind);
+  if (moves !== undefined && updatePartitionPath !== undefined) {
+    properties.push([moves, String(updatePartitionPath)]);
+  }
+  return properties;
+}
+
+const BUCKETS = "hoodie.bucket.index.num.buckets";
+const HASH_FIELDS = "hoodie.bucket.index.hash.field";
+/** The property of each global index that says whether keys move; true is Hudi's default. */
+const MOVES: ReadonlyMap<IndexKind, string> = new Map([
+  ["global-bloom", "hoodie.bloom.index.update.partition.path"],
+  ["global-simple", "hoodie.simple.index.update.partition.path"],
+]);
+
+/** Whether a key stands once in the whole table, in whatever partition. */
+export function isGlobalIndex({
+  index,
+  partitionFields,
+}: Pick<TableConfig, "index" | "partitionFields">): boolean {
+  return MOVES.has(index.kind) && partitionFields.length > 0;
 }
 
 /**
@@ -205,6 +245,9 @@ export function parseTableConfig(
     baseFileFormat: (properties.get("hoodie.table.base.file.format") ?? "PARQUET").toUpperCase(),
     keepsPartitionColumns: !isTrue(properties, "hoodie.datasource.write.drop.partition.columns"),
     index: parseIndex(properties),
+    bucketHashFields: list(
+      properties.has(HASH_FIELDS) ? HASH_FIELDS : "hoodie.table.recordkey.fields",
+    ),
     properties,
   };
 }
@@ -213,11 +256,24 @@ function isTrue(properties: ReadonlyMap<string, string>, key: string): boolean {
   return properties.get(key)?.toLowerCase() === "true";
 }
 
-function parseIndex(properties: ReadonlyMap<string, string>): TableConfig["index"] {
-  const kind = properties.get("hoodie.index.type")?.toLowerCase();
-  const buckets = Number(properties.get("hoodie.bucket.index.num.buckets"));
-  if (kind === "bucket" && Number.isInteger(buckets) && buckets > 0) return { kind, buckets };
-  return { kind: kind === "simple" || kind === "bucket" ? kind : "bloom" };
+const INDEX_KINDS: readonly IndexKind[] = [
+  "bloom",
+  "simple",
+  "global-bloom",
+  "global-simple",
+  "bucket",
+];
+
+function parseIndex(properties: ReadonlyMap<string, string>): IndexConfig {
+  const text = properties.get("hoodie.index.type")?.toLowerCase().replace("_", "-");
+  const kind = INDEX_KINDS.find((known) => known === text) ?? "bloom";
+  const buckets = Number(properties.get(BUCKETS));
+  if (kind === "bucket") {
+    return Number.isSafeInteger(buckets) && buckets > 0 ? { kind, buckets } : { kind };
+  }
+  const moves = MOVES.get(kind);
+  if (moves === undefined) return { kind };
+  return { kind, updatePartitionPath: properties.get(moves)?.toLowerCase() !== "false" };
 }
 
 function requireVersion(text: string, location: string): number {

@@ -2,6 +2,7 @@
 import { HudiError } from "../errors.ts";
 import { formatAvroSchema } from "../format/avro-schema.ts";
 import { createTableSchema, requireField, type TableSchema } from "../format/schema.ts";
+import { defineIndex, type IndexDefinition } from "./index-definition.ts";
 import { requireKeyField } from "./record-key.ts";
 import { createTableProperties } from "./table-config.ts";
 
@@ -11,7 +12,10 @@ export interface LogicalTypes {
   boolean: boolean;
   int: number;
   long: bigint;
+  /** Rounded to single precision. */
+  float: number;
   double: number;
+  bytes: Uint8Array;
   /** Midnight UTC. */
   date: Date;
   /** Microseconds since the epoch. */
@@ -19,14 +23,22 @@ export interface LogicalTypes {
 }
 /** A decimal of `p` digits, `s` of them fractional; its value is a text with the full scale. */
 export type DecimalName = `decimal(${number},${number})`;
-export type LogicalName = keyof LogicalTypes | DecimalName;
+/** Types with others inside, such as `list<int?>`, `map<string>` and `struct<a:int,b:list<long>?>`. */
+export type NestedName = `list<${string}>` | `map<${string}>` | `struct<${string}>`;
+export type LogicalName = keyof LogicalTypes | DecimalName | NestedName;
 /** Columns in order; a `?` behind the type allows null. */
 export type Fields = Readonly<Record<string, LogicalName | `${LogicalName}?`>>;
 type ValueOfName<N> = N extends keyof LogicalTypes
   ? LogicalTypes[N]
   : N extends DecimalName
     ? string
-    : never;
+    : N extends `list<${infer E}>`
+      ? ValueOf<E>[]
+      : N extends `map<${infer V}>`
+        ? Record<string, ValueOf<V>>
+        : N extends `struct<${string}>`
+          ? Record<string, unknown>
+          : never;
 type ValueOf<T> = T extends `${infer N}?` ? ValueOfName<N> | null : ValueOfName<T>;
 /** The row that a field list describes. */
 export type RowOf<F extends Fields> = { -readonly [K in keyof F]: ValueOf<F[K]> };
@@ -41,7 +53,7 @@ export interface TableDefinition<F extends Fields = Fields> {
   /** Of two versions of a row the one with the greater value wins; an equal one replaces. */
   readonly orderingField?: (keyof F & string) | undefined;
   /** How rows are found by key; default `bloom`. */
-  readonly index?: { readonly kind: "bloom" | "simple" } | undefined;
+  readonly index?: IndexDefinition | undefined;
   /** Partition folders named `column=value`; default false. */
   readonly hiveStyle?: boolean | undefined;
   /** Percent-encode partition values, which allows `/` in them; default false. */
@@ -76,13 +88,7 @@ export function defineTable<F extends Fields>(definition: TableDefinition<F>): M
   requireKeyField(schema, recordKey, "record key");
   if (partitionBy !== undefined) requirePartitionField(schema, partitionBy);
   if (orderingField !== undefined) requireField(schema, orderingField);
-  const index = definition.index ?? { kind: "bloom" };
-  if (index.kind !== "bloom" && index.kind !== "simple") {
-    throw new HudiError(
-      "UNSUPPORTED",
-      `cannot create table ${name}: found index ${String((index as { kind: unknown }).kind)}, expected bloom or simple`,
-    );
-  }
+  const index = defineIndex(name, definition.index ?? { kind: "bloom" });
   return createTableProperties({
     name,
     recordKeyField: recordKey,

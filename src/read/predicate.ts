@@ -2,7 +2,11 @@
 // Three-valued as in SQL: a comparison with null is unknown, and only true rows are kept.
 // Rules: spec/format/predicates.md, PR-1 to PR-5.
 import { HudiError } from "../errors.ts";
-import { createOrderingComparator, type OrderingComparator } from "../file-group/record-merger.ts";
+import {
+  createOrderingComparator,
+  isReal,
+  type OrderingComparator,
+} from "../file-group/record-merger.ts";
 import { type Column, type ColumnBatch, isPresent, requireColumn } from "../format/column-batch.ts";
 import { createColumnBuilder } from "../format/column-builder.ts";
 import { type Field, requireField, type TableSchema } from "../format/schema.ts";
@@ -38,7 +42,7 @@ export function parseWhere(where: Readonly<Record<string, unknown>>): Predicate 
 function parseTest(column: string, test: unknown): Predicate[] {
   if (test === undefined) return [];
   if (test === null) return [{ kind: "is-null", column }];
-  if (typeof test !== "object" || test instanceof Date) {
+  if (typeof test !== "object" || test instanceof Date || test instanceof Uint8Array) {
     return [{ kind: "compare", column, operator: "eq", value: test }];
   }
   return Object.entries(test).map(([name, value]): Predicate => {
@@ -241,7 +245,7 @@ function bindCompare(field: Field, operator: CompareOperator, value: unknown): B
 
 /** Filters take -0 and 0 for equal, as SQL does; NaN is equal to itself and the greatest. */
 function createFilterComparator(stored: Column, literal: Column): OrderingComparator {
-  if (stored.layout !== "float64" || literal.layout !== "float64") {
+  if (!isReal(stored) || !isReal(literal)) {
     return createOrderingComparator(stored, literal);
   }
   const [a, b] = [stored.values, literal.values];

@@ -93,8 +93,9 @@ function chunkBounds(
   const mayHoldNulls = nullCount !== 0;
   if (nullCount === rowCount) return { extremes: undefined, mayHoldNulls };
   if (min === undefined || max === undefined) return undefined;
-  // Bounds of doubles leave NaN out, which is greater than any of them.
-  const greatest = field.type.kind === "double" ? Number.NaN : max;
+  // Bounds of real numbers leave NaN out, which is greater than any of them.
+  const { kind } = field.type;
+  const greatest = kind === "float" || kind === "double" ? Number.NaN : max;
   return { extremes: storedColumn(field.type, [min, greatest]), mayHoldNulls };
 }
 
@@ -148,7 +149,7 @@ function selectBatch(
     columns: [...first.columns, ...second.columns],
   };
   const projected = selectColumns(all, wanted);
-  return rows.length === all.rowCount ? projected : gatherBatch(projected, undefined, rows);
+  return rows.length === all.rowCount ? projected : gatherBatch(projected, rows);
 }
 
 function selectRows(batch: ColumnBatch, options: SliceScanOptions): Int32Array {

@@ -40,6 +40,16 @@ export const systemClock: Clock = {
   deadline: (ms) => AbortSignal.timeout(ms),
 };
 
+/** A signal that aborts when a timer of this clock has run once. */
+export function deadlineByTimer(clock: Pick<Clock, "every">, ms: number): AbortSignal {
+  const controller = new AbortController();
+  const cancel = clock.every(ms, () => {
+    cancel();
+    controller.abort(new Error(`${ms} ms have passed`));
+  });
+  return controller.signal;
+}
+
 /** A clock that stands still until it is moved; sleeping moves it. For tests and simulation. */
 export class SimulatedClock implements Clock {
   #now: number;
@@ -65,12 +75,7 @@ export class SimulatedClock implements Clock {
   }
 
   deadline(ms: number): AbortSignal {
-    const controller = new AbortController();
-    const cancel = this.every(ms, () => {
-      cancel();
-      controller.abort(new Error(`${ms} ms have passed`));
-    });
-    return controller.signal;
+    return deadlineByTimer(this, ms);
   }
 
   /** Moves the clock forward and runs the timers that fall due. */

@@ -1,4 +1,5 @@
 // The streamed writer of a local storage: a temporary file that is renamed into place when closed.
+import { releaseBytes } from "../runtime/release-bytes.ts";
 import { writeFailure } from "./local-errors.ts";
 import { writeAll } from "./local-file-bytes.ts";
 import type { LocalStaging, StagedFile, StagingFile } from "./local-staging.ts";
@@ -34,6 +35,7 @@ export class LocalObjectWriter implements ObjectWriter {
         this.#file ??= await this.#task.staging.create();
         await writeAll(this.#file.handle, bytes);
         this.#sizeBytes += bytes.byteLength;
+        releaseBytes(bytes);
       } catch (error) {
         await this.#end("failed");
         throw writeFailure(this.#task.location, this.#task.path, "before", error);

@@ -97,13 +97,20 @@ const EMPTY_METADATA: CommitMetadata = {
   extraMetadata: new Map(),
 };
 
+/** Operations whose commit says what it replaced even where that is nothing. */
+const REPLACING: ReadonlySet<string> = new Set([
+  "INSERT_OVERWRITE",
+  "INSERT_OVERWRITE_TABLE",
+  "DELETE_PARTITION",
+]);
+
 /** The JSON of table version 6, with the fields and nulls that Hudi 0.15 writes. */
 export function formatCommitMetadata(metadata: CommitMetadata): Uint8Array {
   const stats = formatMap(metadata.partitionToWriteStats, (list) =>
     JSON.stringify(list.map(toStatJson)),
   );
   const replaced =
-    metadata.partitionToReplaceFileIds.size === 0
+    metadata.partitionToReplaceFileIds.size === 0 && !REPLACING.has(metadata.operationType)
       ? ""
       : `,"partitionToReplaceFileIds":${formatMap(metadata.partitionToReplaceFileIds, (ids) => JSON.stringify(ids))}`;
   const extra = formatMap(metadata.extraMetadata, (text) => JSON.stringify(text));

@@ -1,10 +1,11 @@
 // Collects rows and Arrow record batches into one column batch. Rows are built in parts, which are
 // joined at the end: a builder that grows to millions of rows would stall the host at each step.
 import { type ArrowBatch, fromArrowBatch, fromPartialArrowBatch } from "../format/arrow-batch.ts";
-import type { Column, ColumnBatch } from "../format/column-batch.ts";
+import type { ColumnBatch } from "../format/column-batch.ts";
 import { concatBatchSteps } from "../format/column-concat.ts";
 import { RowBatchBuilder } from "../format/row-batch.ts";
 import type { TableSchema } from "../format/schema.ts";
+import { rowBytes } from "../format/stored-column.ts";
 import { runInTurns } from "../runtime/steps.ts";
 
 /** Rows of a part. */
@@ -57,15 +58,21 @@ export class BatchCollector {
     this.#countRow();
   }
 
+  /** Adds a row of which the columns with a set byte are taken; throws `INVALID` naming it. */
+  appendGiven(row: unknown, given: Uint8Array): void {
+    this.#builder.appendGiven(row, given);
+    this.#countRow();
+  }
+
   /**
-   * Adds a record batch; of all columns, or of the required ones at least. Throws `INVALID` naming
-   * the column.
+   * Adds a record batch; of all columns, or of the required ones at least. A `strict` one holds nulls
+   * only in columns that allow them. Throws `INVALID` naming the column.
    */
-  addArrow(item: ArrowBatch, required?: ReadonlySet<string>): void {
+  addArrow(item: ArrowBatch, required?: ReadonlySet<string>, strict: boolean = false): void {
     this.#closeBuilder();
     const label = `Arrow record batch at ${this.#describe(this.#rowCount)}`;
     const part = required
-      ? fromPartialArrowBatch(item, this.#schema, required, label)
+      ? fromPartialArrowBatch(item, this.#schema, required, label, strict)
       : fromArrowBatch(item, this.#schema, label);
     this.#rowCount += part.rowCount;
     this.#addPart(part);
@@ -96,15 +103,11 @@ export class BatchCollector {
 
   #addPart(part: ColumnBatch): void {
     this.#parts.push(part);
-    this.#partBytes += part.columns.reduce((sum, column) => sum + columnBytes(column), 0);
+    this.#partBytes += rowBytes(part.columns, 0, part.rowCount);
   }
 
   #createBuilder(): RowBatchBuilder {
     const first = this.#rowCount;
     return new RowBatchBuilder(this.#schema, (row) => this.#describe(first + row));
   }
-}
-
-function columnBytes(column: Column): number {
-  return "values" in column ? column.values.byteLength : column.data.length;
 }

@@ -1,10 +1,11 @@
 // Whether what a write is about to complete still stands on the newest state of the table.
-// Rules: spec/protocol/conflict.md, CF-1 to CF-6.
+// Rules: spec/protocol/conflict.md, CF-1 to CF-8.
 import { fileGroupKey, requireBaseFile } from "../file-group/file-slice.ts";
 import { loadCommitMetadata } from "../file-group/file-system-view.ts";
 import type { TaskRunner } from "../file-group/task-runner.ts";
 import { isSameSchema, parseAvroSchema } from "../format/avro-schema.ts";
 import type { TableSchema } from "../format/schema.ts";
+import { bucketKey, bucketOfFileId } from "../indexing/bucket-hash.ts";
 import { type KeysToTag, tagLocations } from "../indexing/tag-locations.ts";
 import { splitDataPath } from "../layout/table-paths.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
@@ -21,16 +22,20 @@ export interface WriteFootprint {
   readonly instant: string;
   /** The columns that it wrote. */
   readonly schema: TableSchema;
-  /** File groups whose next base file was written. */
+  /** File groups whose next base file was written, or that were replaced. */
   readonly touched: ReadonlySet<string>;
+  /** Buckets that were written, as `bucketKey`; empty without a bucket index. */
+  readonly buckets: ReadonlySet<string>;
+  /** Partitions whose whole content was replaced, or the whole table. */
+  readonly overwritten: ReadonlySet<string> | "table";
   /** Keys that no file held when they were tagged; undefined when they were not looked up. */
   readonly absentKeys: KeysToTag | undefined;
 }
 
 /**
- * Throws `WriteConflict` when a write that completed since `base` touched the same file groups or
- * holds a key that this one found nowhere, or when a pending compaction or clustering plans to rewrite
- * a file group.
+ * Throws `WriteConflict` when a write that completed since `base` touched the same file groups, wrote
+ * to a partition that this one replaces, or holds a key that it found nowhere, or when a pending
+ * compaction or clustering plans to rewrite a file group.
  */
 export async function checkConflicts(
   context: TableContext,
@@ -47,8 +52,11 @@ export async function checkConflicts(
     async (instant) => ({ instant, metadata: await loadCommitMetadata(context, instant, signal) }),
     signal,
   );
+  const isBucketed = context.config.index.kind === "bucket";
   for (const { instant, metadata } of commits) {
     refuseOverlap(footprint, instant, commitFileGroups(metadata));
+    if (isBucketed) refuseSameBuckets(footprint, instant, metadata);
+    refuseOverwritten(footprint, instant, metadata);
     refuseOtherColumns(footprint, instant, metadata);
   }
   for (const [instant, groups] of await loadPlannedGroups(context, now, signal)) {
@@ -64,6 +72,39 @@ function refuseOverlap(footprint: WriteFootprint, other: Instant, groups: Iterab
     const verb = other.state === "completed" ? "was written by" : "is to be rewritten by";
     throw new WriteConflict(
       `cannot complete commit ${footprint.instant}: file group ${fileId} of partition ${JSON.stringify(partitionPath)} ${verb} ${other.action} ${other.time}`,
+      { instant: footprint.instant },
+    );
+  }
+}
+
+/** Two new file groups of one bucket have different ids, but a bucket has one only. */
+function refuseSameBuckets(
+  footprint: WriteFootprint,
+  other: Instant,
+  metadata: CommitMetadata,
+): void {
+  for (const [partitionPath, stats] of metadata.partitionToWriteStats) {
+    const hit = stats.find(({ fileId }) => footprint.buckets.has(bucketKey(partitionPath, fileId)));
+    if (!hit) continue;
+    throw new WriteConflict(
+      `cannot complete commit ${footprint.instant}: bucket ${bucketOfFileId(hit.fileId)} of partition ${JSON.stringify(partitionPath)} was written by ${other.action} ${other.time}`,
+      { instant: footprint.instant },
+    );
+  }
+}
+
+/** What replaces a partition must have seen every row of it, those in new file groups too. */
+function refuseOverwritten(
+  footprint: WriteFootprint,
+  other: Instant,
+  metadata: CommitMetadata,
+): void {
+  const { overwritten } = footprint;
+  for (const [partitionPath, stats] of metadata.partitionToWriteStats) {
+    if (stats.length === 0) continue;
+    if (overwritten !== "table" && !overwritten.has(partitionPath)) continue;
+    throw new WriteConflict(
+      `cannot complete commit ${footprint.instant}: ${other.action} ${other.time} wrote to partition ${JSON.stringify(partitionPath)}, which is to be replaced`,
       { instant: footprint.instant },
     );
   }
@@ -138,8 +179,7 @@ async function checkAbsentKeys(
       .flat()
       .filter((stat) => stat.path !== "" && !splitDataPath(stat.path).fileName.startsWith("."))
       .map((stat) => requireBaseFile(stat.path, stat.fileSizeInBytes, `commit ${instant.time}`));
-    const { kind } = context.config.index;
-    const tagged = await tagLocations(runner, kind, slices, absentKeys, signal);
+    const tagged = await tagLocations(runner, context.config, slices, absentKeys, signal);
     const hit = tagged.find((slice) => slice.entries.length > 0);
     if (!hit) continue;
     throw new WriteConflict(

@@ -1,26 +1,27 @@
 // Rows or changes of one write as columns, with keys and partitions, duplicates folded.
-// Rules: spec/format/merge-rules.md, MR-6 to MR-9.
+// Rules: spec/format/merge-rules.md, MR-6 to MR-9, MR-11 to MR-14.
 
-import { createOrderingComparator, requireOrderingValues } from "../file-group/record-merger.ts";
+import { requireOrderingValues } from "../file-group/record-merger.ts";
+import { isBitSet } from "../format/bitmap.ts";
 import {
   type BytesColumn,
   type ColumnBatch,
   isPresent,
   requireColumn,
 } from "../format/column-batch.ts";
-import { KeyTable } from "../format/key-table.ts";
 import { type RowPartitions, recordKeys, rowPartitions } from "../layout/record-key.ts";
-import type { TableConfig } from "../layout/table-config.ts";
+import { isGlobalIndex, type TableConfig } from "../layout/table-config.ts";
 import { runInTurns, type Steps } from "../runtime/steps.ts";
+import { eachRow, type FoldedKeys, foldKeys, groupKeys, type KeyGroups } from "./key-folding.ts";
+import type { RowShapes } from "./row-shapes.ts";
 
-/** What becomes of each distinct key of a write. */
-export interface FoldedKeys {
-  /** A row that holds the key and partition of the entry. */
-  readonly keyRows: Int32Array;
-  /** The row that the key ends with, or -1 where it is deleted. */
-  readonly finalRows: Int32Array;
-  /** The row whose ordering value a stored row must not exceed, or -1 to apply in any case. */
-  readonly thresholdRows: Int32Array;
+/** The rows of keys of which only the stored rows tell what they end with. */
+export interface UnresolvedRows extends KeyGroups {
+  readonly deletes: Uint8Array | undefined;
+  readonly shapes: RowShapes | undefined;
+  /** Whether a delete beats older rows that come behind it in the same write. */
+  readonly keepsGraves: boolean;
+  readonly describeRow: (row: number) => string;
 }
 
 /** The rows of one write. */
@@ -29,99 +30,110 @@ export interface IncomingRecords {
   readonly keys: BytesColumn;
   readonly partitions: RowPartitions;
   readonly entries: FoldedKeys;
+  /** Present where the entries are yet to be resolved against the stored rows. */
+  readonly unresolved?: UnresolvedRows | undefined;
 }
+
+/**
+ * How rows of one key are taken together: not at all, by their ordering values (`latest`, where a
+ * delete is a version like any other), or one after the other (`in-order`, where a deleted key is
+ * free).
+ */
+export type FoldMode = "none" | "latest" | "in-order";
 
 /** What a write is made of before it is keyed. */
 export interface KeyingOptions {
   readonly config: TableConfig;
   readonly batch: ColumnBatch;
-  /** A set byte for each row that deletes its key; absent when none does. */
+  /** A set byte for each row that deletes its key whatever it holds; absent when none does. */
   readonly deletes?: Uint8Array | undefined;
-  /** Whether equal keys are folded into one; inserts keep them apart. */
-  readonly fold: boolean;
+  /** Which columns the rows give; absent where all are whole. */
+  readonly shapes?: RowShapes | undefined;
+  readonly fold: FoldMode;
   /** How messages name a row. */
   readonly describeRow: (row: number) => string;
 }
 
-/** Computes keys and partitions and folds rows of one key into what they amount to in order. */
+/** The column that deletes the key of a row in which it is true. */
+export const DELETE_MARK = "_hoodie_is_deleted";
+
+/** Computes keys and partitions and folds rows of one key into what they amount to. */
 export async function keyRecords(
   options: KeyingOptions,
   signal?: AbortSignal,
 ): Promise<IncomingRecords> {
-  const { config, batch, deletes, describeRow } = options;
+  const { config, batch, shapes, describeRow, fold } = options;
   const keyField = config.recordKeyFields[0] as string;
   const keys = await runInTurns(recordKeys(batch, keyField, describeRow), signal);
+  const partitions = await runInTurns(partitionRows(config, batch, describeRow), signal);
+  requireOrdering(options);
+  const deletes = addDeleteMarks(batch, options.deletes);
+  const keyed = { batch, keys, partitions };
+  if (fold === "none") return { ...keyed, entries: eachRow(batch.rowCount, deletes) };
+  const isGlobal = isGlobalIndex(config);
+  const scope = isGlobal ? undefined : partitions;
+  // A global index asks the stored rows whether a row moves; one that deletes goes wherever it is.
+  const moves = isGlobal && deletes?.every((mark) => mark === 1) !== true;
+  if (shapes || moves) {
+    const { keyRows, ...grouped } = await runInTurns(groupKeys(keys, scope), signal);
+    const open = new Int32Array(keyRows.length).fill(-1);
+    const keepsGraves = fold === "latest";
+    return {
+      ...keyed,
+      entries: { keyRows, finalRows: open, thresholdRows: open },
+      unresolved: { ...grouped, deletes, shapes, keepsGraves, describeRow },
+    };
+  }
+  const { orderingField } = config;
+  const folding = { keys, scope, deletes, keepsGraves: fold === "latest" };
+  const ordering = orderingField === undefined ? undefined : requireColumn(batch, orderingField);
+  return { ...keyed, entries: await runInTurns(foldKeys({ ...folding, ordering }), signal) };
+}
+
+/** The partition of each row of a batch that has the partition columns of the table. */
+export function partitionRows(
+  config: TableConfig,
+  batch: ColumnBatch,
+  describeRow: (row: number) => string,
+): Steps<RowPartitions> {
   const style = {
     field: config.partitionFields[0],
     hiveStyle: config.hiveStyle,
     urlEncode: config.urlEncode,
   };
-  const partitions = await runInTurns(rowPartitions(batch, style, describeRow), signal);
-  if (config.orderingField !== undefined) {
-    const column = requireColumn(batch, config.orderingField);
-    requireOrderingValues(column, config.orderingField, describeRow, (row) => deletes?.[row] !== 1);
-  }
-  const entries = options.fold
-    ? await runInTurns(foldKeys(options, keys, partitions), signal)
-    : eachRow(batch.rowCount);
-  return { batch, keys, partitions, entries };
+  return rowPartitions(batch, style, describeRow);
 }
 
-function eachRow(rowCount: number): FoldedKeys {
-  const rows = Int32Array.from({ length: rowCount }, (_, row) => row);
-  return { keyRows: rows, finalRows: rows, thresholdRows: new Int32Array(rowCount).fill(-1) };
+/** Refuses rows without an ordering value, but for those that delete by key or leave it as it is. */
+function requireOrdering({ config, batch, deletes, shapes, describeRow }: KeyingOptions): void {
+  const { orderingField } = config;
+  if (orderingField === undefined) return;
+  const column = requireColumn(batch, orderingField);
+  const at = batch.columns.indexOf(column);
+  const isOrdered = (row: number): boolean =>
+    deletes?.[row] !== 1 && (!shapes || givesColumn(shapes, row, at));
+  requireOrderingValues(column, orderingField, describeRow, isOrdered);
 }
 
-/** Rows folded between two steps. */
-const ROWS_A_STEP = 4_096;
+/** Whether a row gives a column; without shapes every row gives every column. */
+export function givesColumn(shapes: RowShapes | undefined, row: number, column: number): boolean {
+  return !shapes || shapes.shapes[shapes.shapeOfRow[row] as number]?.[column] === 1;
+}
 
-/**
- * Folds the rows of each key as if they were applied one after the other to an absent row. A stored
- * row survives all of them only if its ordering value exceeds every one of theirs, so the greatest
- * is kept as the threshold; what the rest amounts to does not depend on the stored row.
- */
-function* foldKeys(
-  options: KeyingOptions,
-  keys: BytesColumn,
-  partitions: RowPartitions,
-): Steps<FoldedKeys> {
-  const { batch, deletes, config } = options;
-  const ordering =
-    config.orderingField === undefined ? undefined : requireColumn(batch, config.orderingField);
-  const compare = ordering && createOrderingComparator(ordering, ordering);
-  const table = new KeyTable(batch.rowCount, keys.data.length + 64);
-  const keyRows = new Int32Array(batch.rowCount);
-  const finalRows = new Int32Array(batch.rowCount);
-  const thresholdRows = new Int32Array(batch.rowCount);
+/** Adds the rows that are marked as deleted. */
+function addDeleteMarks(
+  batch: ColumnBatch,
+  deletes: Uint8Array | undefined,
+): Uint8Array | undefined {
+  const at = batch.schema.fields.findIndex((field) => field.name === DELETE_MARK);
+  const column = batch.columns[at];
+  if (column?.layout !== "bits") return deletes;
+  const marks = deletes?.slice() ?? new Uint8Array(batch.rowCount);
+  let count = 0;
   for (let row = 0; row < batch.rowCount; row += 1) {
-    const known = table.count;
-    const scope = partitions.partitionOfRow[row] as number;
-    const id = table.add(
-      scope,
-      keys.data,
-      keys.offsets[row] as number,
-      keys.offsets[row + 1] as number,
-    );
-    const isDelete = deletes?.[row] === 1;
-    const isOrdered = ordering !== undefined && isPresent(ordering, row);
-    if (id === known) {
-      keyRows[id] = row;
-      finalRows[id] = isDelete ? -1 : row;
-      thresholdRows[id] = isOrdered ? row : -1;
-    } else {
-      const current = finalRows[id] as number;
-      const wins = current < 0 || !isOrdered || !compare || compare(current, row) <= 0;
-      if (wins) finalRows[id] = isDelete ? -1 : row;
-      const threshold = thresholdRows[id] as number;
-      if (!isOrdered) thresholdRows[id] = -1;
-      else if (threshold >= 0 && compare && compare(threshold, row) <= 0) thresholdRows[id] = row;
-    }
-    if (row % ROWS_A_STEP === ROWS_A_STEP - 1) yield;
+    if (!isPresent(column, row) || !isBitSet(column.values, row)) continue;
+    marks[row] = 1;
+    count += 1;
   }
-  const count = table.count;
-  return {
-    keyRows: keyRows.slice(0, count),
-    finalRows: finalRows.slice(0, count),
-    thresholdRows: thresholdRows.slice(0, count),
-  };
+  return count === 0 ? deletes : marks;
 }

@@ -5,7 +5,7 @@ import { formatPartitionMetafile, partitionMetafilePath } from "../layout/table-
 import { mapConcurrently } from "../runtime/concurrency.ts";
 import { isOutcomeUnknown } from "../storage/storage.ts";
 import type { TableContext } from "../timeline/table-context.ts";
-import type { WorkPlan } from "./copy-on-write.ts";
+import type { WorkPlan } from "./work-plan.ts";
 
 /** Creates the metafiles that the partitions of a plan do not have yet. */
 export async function createPartitionMetafiles(

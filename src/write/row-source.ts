@@ -3,9 +3,10 @@
 import { HudiError } from "../errors.ts";
 import type { ColumnBatch } from "../format/column-batch.ts";
 import type { TableSchema } from "../format/schema.ts";
-import type { TableConfig } from "../layout/table-config.ts";
+import { isGlobalIndex, type TableConfig } from "../layout/table-config.ts";
 import { yieldToHost } from "../runtime/concurrency.ts";
 import { BatchCollector } from "./batch-collector.ts";
+import { RowShapeBuilder, type RowShapes, shapeOfRow, wholeShape } from "./row-shapes.ts";
 
 /** Anything that can be iterated, now or later. */
 export type Source<T> = Iterable<T> | AsyncIterable<T>;
@@ -17,8 +18,13 @@ export interface Change<Row> {
   readonly key: Partial<Row>;
   /** The row as it was, where the source knows it. */
   readonly before?: Partial<Row> | undefined;
-  /** The row as it is, whole; for insert and update. */
+  /** The row as it is, whole but for `unchanged` columns; for insert and update. */
   readonly after?: Row | undefined;
+  /**
+   * Columns whose stored value stays, whatever `after` says of them. A key that is not there gets
+   * null in them, which is refused where the column allows none.
+   */
+  readonly unchanged?: readonly (keyof Row & string)[] | undefined;
   /** Set by `changes`. */
   readonly instant?: string | undefined;
 }
@@ -117,9 +123,41 @@ function isArrowBatch(value: unknown): value is import("apache-arrow").RecordBat
   );
 }
 
-/** Changes as one batch: a row each, and which of them delete their key. */
-export interface ChangeBatch {
+/** Rows of which some may lack columns. */
+export interface PartialBatch {
   readonly batch: ColumnBatch;
+  /** Absent where every row is whole. */
+  readonly shapes: RowShapes | undefined;
+}
+
+/** Rows and record batches that may lack columns, all but the key, as one batch. */
+export async function readPartialSource(
+  source: Source<unknown>,
+  config: TableConfig,
+  options: RowSourceOptions,
+): Promise<PartialBatch> {
+  const { schema, signal } = options;
+  const collector = new BatchCollector(schema);
+  const shapes = new RowShapeBuilder();
+  const required = keyColumns(config);
+  const none = new Set<string>();
+  for await (const item of iterate(source)) {
+    if (isArrowBatch(item)) {
+      collector.addArrow(item, required, true);
+      const names = Object.fromEntries(item.schema.fields.map(({ name }) => [name, true]));
+      shapes.add(shapeOfRow(names, schema, none, required), item.numRows);
+    } else {
+      const given = shapeOfRow(item, schema, none, required);
+      collector.appendGiven(item, given);
+      shapes.add(given);
+    }
+    if (collector.rowCount % ROWS_A_TURN === 0) await yieldToHost(signal);
+  }
+  return { batch: await collector.flush(signal), shapes: shapes.finish() };
+}
+
+/** Changes as one batch: a row each, and which of them delete their key. */
+export interface ChangeBatch extends PartialBatch {
   readonly deletes: Uint8Array;
   /** The change that each row belongs to, for messages. */
   readonly changeOfRow: Int32Array;
@@ -142,20 +180,25 @@ export async function readKeySource(
   return collector.flush(signal);
 }
 
+/** The columns that say which row is meant: with a global index the key alone does. */
 function keyColumns(config: TableConfig): Set<string> {
-  return new Set([...config.recordKeyFields, ...config.partitionFields]);
+  const places = isGlobalIndex(config) ? [] : config.partitionFields;
+  return new Set([...config.recordKeyFields, ...places]);
 }
 
 /**
  * Changes as rows in order. An update that moves its row to another partition becomes a delete
- * there and an insert here. Throws `INVALID` naming the change.
+ * there and an insert here, unless a global index finds it anyway. Throws `INVALID` naming the change.
  */
 export async function readChangeSource(
   source: Source<Change<Record<string, unknown>>>,
   config: TableConfig,
   options: RowSourceOptions,
 ): Promise<ChangeBatch> {
-  const collector = new BatchCollector(options.schema, () => `change ${count}`);
+  const { schema } = options;
+  const collector = new BatchCollector(schema, () => `change ${count}`);
+  const shapes = new RowShapeBuilder();
+  const whole = wholeShape(schema);
   const required = keyColumns(config);
   const deletes: number[] = [];
   const changeOfRow: number[] = [];
@@ -163,30 +206,85 @@ export async function readChangeSource(
   const remove = (row: Record<string, unknown>): void => {
     deletes.push(1);
     changeOfRow.push(count);
+    shapes.add(whole);
     collector.appendPartial(row, required);
   };
   for await (const item of iterate(source)) {
     const label = `change ${count}`;
     const change = requireChange(item, label);
-    const { op, key, before, after } = change;
+    const { op, key, before } = change;
     if (op === "delete") {
       remove(identify(config, key, before));
     } else {
       requireSameKey(config, change, label);
-      const moved = movedFrom(config, key, before, after as Record<string, unknown>);
+      const moved = movedFrom(config, key, before, change.after as Record<string, unknown>);
       if (moved) remove(moved);
+      const after = moved ? fillFromBefore(change, label) : change.after;
+      const unchanged = requireUnchanged(change, schema, required, label, moved !== undefined);
       deletes.push(0);
       changeOfRow.push(count);
-      collector.append(after);
+      if (unchanged.size === 0) {
+        collector.append(after);
+        shapes.add(whole);
+      } else {
+        const given = whole.map((_, at) => (unchanged.has(schema.fields[at]?.name ?? "") ? 0 : 1));
+        collector.appendGiven(after, given);
+        shapes.add(given);
+      }
     }
     count += 1;
     if (count % ROWS_A_TURN === 0) await yieldToHost(options.signal);
   }
   return {
     batch: await collector.flush(options.signal),
+    shapes: shapes.finish(),
     deletes: Uint8Array.from(deletes),
     changeOfRow: Int32Array.from(changeOfRow),
   };
+}
+
+type UntypedChange = Change<Record<string, unknown>>;
+
+/** The columns that a change leaves as they are, checked. A row that moves has them by now. */
+function requireUnchanged(
+  { unchanged = [] }: UntypedChange,
+  schema: TableSchema,
+  required: ReadonlySet<string>,
+  label: string,
+  hasMoved: boolean,
+): ReadonlySet<string> {
+  const refuse = (fact: string): never => {
+    throw new HudiError("INVALID", `cannot use ${label}: ${fact}`);
+  };
+  if (!Array.isArray(unchanged)) {
+    refuse(`unchanged is ${typeof unchanged}, expected a list of columns`);
+  }
+  for (const name of unchanged) {
+    if (!schema.fields.some((field) => field.name === name)) {
+      const expected = schema.fields.map((field) => field.name).join(", ");
+      refuse(`unchanged names column ${JSON.stringify(name)}, expected one of ${expected}`);
+    }
+    if (required.has(name)) refuse(`unchanged names ${name}, which says what row is meant`);
+  }
+  return new Set(hasMoved ? [] : unchanged);
+}
+
+/** The row of a change that moves it away from what is stored: the source has to know all of it. */
+function fillFromBefore(
+  { before, after, unchanged = [] }: UntypedChange,
+  label: string,
+): Record<string, unknown> {
+  const row = { ...after };
+  for (const name of unchanged) {
+    if (before?.[name] === undefined) {
+      throw new HudiError(
+        "INVALID",
+        `cannot use ${label}: it moves its row to another partition and leaves column ${name} unchanged, expected its value in before; a table with a global index moves rows by itself`,
+      );
+    }
+    row[name] = before[name];
+  }
+  return row;
 }
 
 function requireChange(item: unknown, label: string): Change<Record<string, unknown>> {
@@ -251,7 +349,7 @@ function movedFrom(
   after: Record<string, unknown>,
 ): Record<string, unknown> | undefined {
   const name = config.partitionFields[0];
-  if (name === undefined || before?.[name] === undefined) return undefined;
+  if (name === undefined || before?.[name] === undefined || isGlobalIndex(config)) return undefined;
   if (sameValue(before[name], after[name])) return undefined;
   const place = identify(config, { ...key, [name]: before[name] }, after);
   // The old row goes only where the new version would have replaced it.

@@ -1,16 +1,20 @@
 // The write calls of a table: turns what a caller hands in into write requests.
 import { HudiError } from "../errors.ts";
 import { loadTableSchema } from "../file-group/table-schema.ts";
-import type { ColumnBatch } from "../format/column-batch.ts";
+import { type ColumnBatch, emptyBatch } from "../format/column-batch.ts";
 import type { TableSchema } from "../format/schema.ts";
 import type { TableConfig } from "../layout/table-config.ts";
+import { requireDataPath } from "../layout/table-paths.ts";
+import { runInTurns } from "../runtime/steps.ts";
 import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
-import { describeRow } from "./batch-collector.ts";
-import { type IncomingRecords, keyRecords } from "./incoming-records.ts";
+import { BatchCollector, describeRow } from "./batch-collector.ts";
+import { type IncomingRecords, keyRecords, partitionRows } from "./incoming-records.ts";
+import type { OperationType } from "./operation-type.ts";
 import {
   type Change,
   readChangeSource,
   readKeySource,
+  readPartialSource,
   readRowSource,
   type Source,
 } from "./row-source.ts";
@@ -21,6 +25,12 @@ export interface WriteOptions {
   readonly signal?: AbortSignal | undefined;
   /** Kept in the commit's extra metadata, atomically with the rows. */
   readonly checkpoint?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Options of an upsert. */
+export interface UpsertOptions extends WriteOptions {
+  /** Rows may leave columns out, which keep their stored values. Missing is not null. */
+  readonly partial?: boolean | undefined;
 }
 
 /** Refuses to write where this library cannot keep the table whole. Throws `UNSUPPORTED`. */
@@ -46,7 +56,7 @@ export function requireWritable(environment: WriteEnvironment): void {
     refuse("hoodie.populate.meta.fields is false", "rows could not be found again");
   if (!config.keepsPartitionColumns)
     refuse("it drops partition columns", "only tables that keep them are written");
-  if (config.index.kind === "bucket") refuse("its index is bucket", "bloom and simple are written");
+  refuseUnknownIndex(config, refuse);
   if (config.recordKeyFields.length !== 1) {
     refuse(`its record key has ${config.recordKeyFields.length} fields`, "one is written");
   }
@@ -59,6 +69,28 @@ export function requireWritable(environment: WriteEnvironment): void {
     refuse(
       `its key generator is ${keyGenerator}`,
       "SimpleKeyGenerator and NonpartitionedKeyGenerator are written",
+    );
+  }
+}
+
+function refuseUnknownIndex(
+  { properties, index }: TableConfig,
+  refuse: (found: string, remedy: string) => never,
+): void {
+  const type = properties.get("hoodie.index.type")?.toUpperCase() ?? "";
+  const known = ["", "BLOOM", "SIMPLE", "GLOBAL_BLOOM", "GLOBAL_SIMPLE", "BUCKET"];
+  if (!known.includes(type)) {
+    refuse(`its index is ${type}`, `${known.slice(1).join(", ")} are written`);
+  }
+  if (index.kind !== "bucket") return;
+  const engine = properties.get("hoodie.index.bucket.engine")?.toUpperCase() ?? "SIMPLE";
+  if (engine !== "SIMPLE") {
+    refuse(`the engine of its bucket index is ${engine}`, "SIMPLE is written");
+  }
+  if (index.buckets === undefined) {
+    refuse(
+      "it does not say how many buckets its index has",
+      "expected hoodie.bucket.index.num.buckets in its properties",
     );
   }
 }
@@ -79,10 +111,6 @@ function refuseForeignFeatures(
   if (value("hoodie.bootstrap.base.path") !== "") {
     refuse("it was bootstrapped", "only tables that hold their own rows are written");
   }
-  const index = value("hoodie.index.type").toUpperCase();
-  if (!["", "BLOOM", "SIMPLE", "BUCKET"].includes(index)) {
-    refuse(`its index is ${index}`, "bloom and simple are written");
-  }
   const payload = value("hoodie.compaction.payload.class");
   const isKnown = ["", "DefaultHoodieRecordPayload", "EventTimeAvroPayload", OVERWRITE].some(
     (name) => (name === "" ? payload === "" : payload.endsWith(`.${name}`)),
@@ -96,21 +124,24 @@ function refuseForeignFeatures(
   }
 }
 
-/** Writes rows: `UPSERT` by key, `INSERT` and `BULK_INSERT` without a look-up. */
+/** Writes rows: `UPSERT` by key, the others without a look-up. */
 export async function writeRows(
   environment: WriteEnvironment,
-  operation: "UPSERT" | "INSERT" | "BULK_INSERT",
+  operation: Exclude<OperationType, "DELETE" | "DELETE_PARTITION">,
   rows: Source<unknown>,
   options: WriteOptions,
 ): Promise<Commit> {
   requireWritable(environment);
   const { signal } = options;
   const { schema, known } = await loadStart(environment, signal);
-  const isUpsert = operation === "UPSERT";
+  // A bucket takes its rows at once: it may get one file in a commit only.
+  const isBucketed = environment.context.config.index.kind === "bucket";
+  const folds = operation === "UPSERT" || (isBucketed && !operation.startsWith("INSERT_OVERWRITE"));
+  const isWhole = operation === "UPSERT" || isBucketed;
   const batches = readRowSource(rows, {
     schema,
     signal,
-    ...(isUpsert ? {} : { batchBytes: environment.settings.insertBatchBytes }),
+    ...(isWhole ? {} : { batchBytes: environment.settings.insertBatchBytes }),
   });
   let firstRow = 0;
   const key = async (batch: ColumnBatch): Promise<IncomingRecords> => {
@@ -118,7 +149,8 @@ export async function writeRows(
     firstRow += batch.rowCount;
     const { config } = environment.context;
     const name = (row: number): string => describeRow(offset + row);
-    return keyRecords({ config, batch, fold: isUpsert, describeRow: name }, signal);
+    const fold = folds ? "latest" : "none";
+    return keyRecords({ config, batch, fold, describeRow: name }, signal);
   };
   async function* rest(): AsyncGenerator<IncomingRecords> {
     for await (const batch of batches) yield await key(batch);
@@ -131,7 +163,7 @@ export async function writeRows(
       schema,
       known,
       records: await key(first),
-      rest: isUpsert ? undefined : rest(),
+      rest: isWhole ? undefined : rest(),
       extraMetadata,
       signal,
     });
@@ -139,6 +171,27 @@ export async function writeRows(
     // Closes the source of a write that failed before it had read all of it.
     await batches.return(undefined);
   }
+}
+
+/** Writes rows by key that may lack columns, which then stay as they are stored. */
+export async function upsertPartial(
+  environment: WriteEnvironment,
+  rows: Source<unknown>,
+  options: WriteOptions,
+): Promise<Commit> {
+  requireWritable(environment);
+  const { signal } = options;
+  const { config } = environment.context;
+  const { schema, known } = await loadStart(environment, signal);
+  const { batch, shapes } = await readPartialSource(rows, config, { schema, signal });
+  return executeWrite(environment, {
+    operation: "UPSERT",
+    schema,
+    known,
+    records: await keyRecords({ config, batch, shapes, fold: "latest", describeRow }, signal),
+    extraMetadata: checkpointEntries(options),
+    signal,
+  });
 }
 
 /** Deletes rows by key, whatever their ordering value. */
@@ -153,7 +206,10 @@ export async function deleteRows(
   const { schema, known } = await loadStart(environment, signal);
   const batch = await readKeySource(keys, config, { schema, signal });
   const deletes = new Uint8Array(batch.rowCount).fill(1);
-  const records = await keyRecords({ config, batch, deletes, fold: true, describeRow }, signal);
+  const records = await keyRecords(
+    { config, batch, deletes, fold: "in-order", describeRow },
+    signal,
+  );
   const forced = { ...records.entries, thresholdRows: records.entries.thresholdRows.map(() => -1) };
   return executeWrite(environment, {
     operation: "DELETE",
@@ -163,6 +219,77 @@ export async function deleteRows(
     extraMetadata: checkpointEntries(options),
     signal,
   });
+}
+
+/** Partitions to delete: their paths as they are stored, or values of the partition columns. */
+export type PartitionList = Iterable<string | Readonly<Record<string, unknown>>>;
+
+/** Removes every row of partitions; one that is not there is no error. */
+export async function deletePartitions(
+  environment: WriteEnvironment,
+  partitions: PartitionList,
+  options: WriteOptions,
+): Promise<Commit> {
+  requireWritable(environment);
+  const { signal } = options;
+  const { config } = environment.context;
+  const { schema, known } = await loadStart(environment, signal);
+  const paths = await resolvePartitions(config, schema, partitions, signal);
+  const batch = emptyBatch(schema);
+  return executeWrite(environment, {
+    operation: "DELETE_PARTITION",
+    schema,
+    known,
+    records: await keyRecords({ config, batch, fold: "none", describeRow }, signal),
+    partitions: paths,
+    extraMetadata: checkpointEntries(options),
+    signal,
+  });
+}
+
+/** The paths of the partitions that are named, each once. Throws `INVALID` for what names none. */
+async function resolvePartitions(
+  config: TableConfig,
+  schema: TableSchema,
+  partitions: PartitionList,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const refuse = (what: string, fact: string): never => {
+    throw new HudiError("INVALID", `cannot delete ${what}: ${fact}`);
+  };
+  const { partitionFields } = config;
+  if (partitionFields.length === 0) {
+    refuse("partitions", "the table has none; insertOverwriteTable of no rows empties it");
+  }
+  if (typeof partitions === "string" || !(Symbol.iterator in Object(partitions))) {
+    refuse("partitions", `found ${typeof partitions}, expected a list of paths or of values`);
+  }
+  const paths: string[] = [];
+  const values = new BatchCollector(schema, (row) => `partition ${row} of those given by value`);
+  const required = new Set(partitionFields);
+  for (const partition of partitions) {
+    if (typeof partition !== "string") {
+      const surplus = Object.keys(partition ?? {}).find((name) => !required.has(name));
+      if (surplus !== undefined) {
+        const expected = partitionFields.join(", ");
+        refuse("partitions", `found a value of ${surplus}, expected ${expected}`);
+      }
+      values.appendPartial(partition, required);
+    } else if (!isPartitionPath(partition)) {
+      refuse(`partition ${JSON.stringify(partition)}`, "expected the path of a partition folder");
+    } else paths.push(partition);
+  }
+  const batch = await values.flush(signal);
+  const named = await runInTurns(partitionRows(config, batch, describeRow), signal);
+  return [...new Set([...paths, ...named.paths])];
+}
+
+function isPartitionPath(path: string): boolean {
+  try {
+    return requireDataPath(path, "partitions") === path;
+  } catch {
+    return false;
+  }
 }
 
 /** Applies changes in order, in one commit. */
@@ -175,13 +302,13 @@ export async function applyChanges(
   const { signal } = options;
   const { config } = environment.context;
   const { schema, known } = await loadStart(environment, signal);
-  const { batch, deletes, changeOfRow } = await readChangeSource(changes, config, {
+  const { batch, shapes, deletes, changeOfRow } = await readChangeSource(changes, config, {
     schema,
     signal,
   });
   const name = (row: number): string => `change ${changeOfRow[row]}`;
   const records = await keyRecords(
-    { config, batch, deletes, fold: true, describeRow: name },
+    { config, batch, shapes, deletes, fold: "in-order", describeRow: name },
     signal,
   );
   return executeWrite(environment, {

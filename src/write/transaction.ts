@@ -13,6 +13,7 @@ import {
   loadActiveTimeline,
 } from "../timeline/active-timeline.ts";
 import type { Action, Instant } from "../timeline/instant.ts";
+import { encodeRequestedReplace } from "../timeline/replace-plan.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import { loadTableConfig } from "../timeline/table-properties.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -76,7 +77,8 @@ export class WriteTransaction {
       const heartbeat = await Heartbeat.start(context, time, settings.heartbeat, signal);
       let isRequested = false;
       try {
-        const outcome = await createInstantFile(context, instant, new Uint8Array(0), {
+        const content = await requestContent(context, action);
+        const outcome = await createInstantFile(context, instant, content, {
           writeId: createUuid(context.runtime.random),
           signal,
         });
@@ -255,6 +257,12 @@ export class WriteTransaction {
       { instant: time },
     );
   }
+}
+
+/** What a request holds: nothing, but for a replace commit, whose file other engines parse. */
+async function requestContent(context: TableContext, action: Action): Promise<Uint8Array> {
+  if (action !== "replacecommit") return new Uint8Array(0);
+  return encodeRequestedReplace(context.runtime.random.bytes(16));
 }
 
 /** Removes the timeline files and the heartbeat of a write that left no data. */

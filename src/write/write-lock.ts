@@ -1,6 +1,6 @@
 // The lease that excludes other writers of a table while one commits. On stores with conditional
 // writes it is the lock object of Hudi 1.x; elsewhere numbered files that are created exclusively.
-// Rules: spec/protocol/lock.md, LK-1 to LK-9.
+// Rules: spec/protocol/lock.md, LK-1 to LK-10.
 import { HudiError } from "../errors.ts";
 import { LEASE_PATH } from "../layout/table-paths.ts";
 import type { CancelTimer } from "../runtime/clock.ts";

@@ -1,5 +1,5 @@
-// Insert, upsert, delete and apply as one straight line: key, begin, tag, plan, write, complete; and
-// again from fresh state when another writer won. Rules: spec/protocol/commit.md.
+// Every write as one straight line: key, begin, tag, plan, write, complete; and again from fresh state
+// when another writer won. Rules: spec/protocol/commit.md.
 import { HudiError } from "../errors.ts";
 import type { WrittenFile } from "../file-group/base-file-writer.ts";
 import type { FileSlice } from "../file-group/file-slice.ts";
@@ -10,34 +10,31 @@ import type { TaskRunner } from "../file-group/task-runner.ts";
 import { formatAvroSchema, isSameSchema } from "../format/avro-schema.ts";
 import { takeNumbers } from "../format/column-gather.ts";
 import type { TableSchema } from "../format/schema.ts";
-import { tagLocations } from "../indexing/tag-locations.ts";
+import { type TaggedSlice, tagLocations } from "../indexing/tag-locations.ts";
+import { isGlobalIndex, type TableConfig } from "../layout/table-config.ts";
 import { markerPath, splitDataPath } from "../layout/table-paths.ts";
 import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
-import {
-  formatCommitMetadata,
-  formatWorkloadProfile,
-  NO_PREVIOUS_COMMIT,
-  type WorkloadProfile,
-  type WriteStat,
-} from "../timeline/commit-metadata.ts";
+import { formatCommitMetadata, formatWorkloadProfile } from "../timeline/commit-metadata.ts";
 import type { TableContext } from "../timeline/table-context.ts";
+import { planBuckets, touchedBuckets } from "./bucket-plan.ts";
 import { checkConflicts, loadPlannedGroups } from "./conflict-check.ts";
-import {
-  type FileGroupWork,
-  planWork,
-  touchedGroups,
-  type WorkPlan,
-  writeBaseFiles,
-} from "./copy-on-write.ts";
+import { writeBaseFiles } from "./copy-on-write.ts";
 import type { IncomingRecords } from "./incoming-records.ts";
 import { removeWrittenFiles } from "./marker-files.ts";
+import { type OperationType, operationTraits } from "./operation-type.ts";
 import { createPartitionMetafiles } from "./partition-metafiles.ts";
+import {
+  loadReplacedGroups,
+  type ReplacedGroups,
+  replacedKeys,
+  replacedScope,
+} from "./replaced-groups.ts";
+import { resolveRecords } from "./resolve-records.ts";
 import { WriteTransaction } from "./transaction.ts";
+import { planWork, touchedGroups, type WorkPlan } from "./work-plan.ts";
 import { WriteConflict } from "./write-conflict.ts";
+import { groupStats, profileOf } from "./write-report.ts";
 import type { WriteSettings } from "./write-settings.ts";
-
-/** Hudi's name of what a write does. */
-export type OperationType = "UPSERT" | "INSERT" | "BULK_INSERT" | "DELETE";
 
 /** One write. */
 export interface WriteRequest {
@@ -49,12 +46,14 @@ export interface WriteRequest {
   readonly known: ActiveTimeline;
   /** More rows of an insert, each batch to new file groups; they can be read once only. */
   readonly rest?: AsyncIterable<IncomingRecords> | undefined;
+  /** Partitions that are replaced whether or not rows belong to them. */
+  readonly partitions?: readonly string[] | undefined;
   /** Keys and values kept in the commit, such as offsets of a source. */
   readonly extraMetadata?: ReadonlyMap<string, string> | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A completed write. */
+/** A completed write. Rows of file groups that were replaced as a whole are in none of the counts. */
 export interface Commit {
   readonly instant: string;
   readonly action: "commit" | "deltacommit" | "replacecommit";
@@ -98,20 +97,24 @@ async function attemptWrite(
 ): Promise<Commit> {
   const { context, settings } = environment;
   const { signal } = request;
-  const transaction = await WriteTransaction.begin(context, "commit", settings, known, signal);
+  const { action } = operationTraits(request.operation);
+  const transaction = await WriteTransaction.begin(context, action, settings, known, signal);
   const written: WrittenFile[] = [];
-  const partitions = new Set<string>();
+  const partitions = new Set([...(request.partitions ?? []), ...usedPartitions(request.records)]);
   const source = request.rest?.[Symbol.asyncIterator]();
   let hasReadOn = false;
   let isReading = false;
   try {
     await requireSameSchema(context, request, transaction);
     const view = await loadView(environment, request, transaction);
-    const plan = await tagAndPlan(environment, request, transaction, view);
-    await transaction.start(formatWorkloadProfile(profileOf(request, plan)), signal);
+    const prepared = await tagAndPlan(environment, request, transaction, view);
+    const { plan, records: whole } = prepared;
+    const profile = profileOf(request.operation, plan);
+    await transaction.start(formatWorkloadProfile(profile), signal);
     for (const { partitionPath } of plan.work) partitions.add(partitionPath);
     await createPartitionMetafiles(context, transaction.instant.time, view, plan, signal);
-    const first = await writeFiles(environment, request, transaction, plan, attempt);
+    const ready = { ...request, records: whole };
+    const first = await writeFiles(environment, ready, transaction, plan, attempt);
     written.push(...first);
     while (source) {
       isReading = true;
@@ -121,10 +124,10 @@ async function attemptWrite(
       hasReadOn = true;
       const records = next.value;
       const more = { ...request, records };
-      for (const path of records.partitions.paths) partitions.add(path);
+      for (const path of usedPartitions(records)) partitions.add(path);
       written.push(...(await writeMore(environment, more, transaction, view, attempt)));
     }
-    await completeWrite(environment, request, transaction, plan, written);
+    await completeWrite(environment, request, transaction, prepared, { written, partitions });
     rememberTableSchema(context, transaction.instant.time, request.schema);
   } catch (error) {
     const { time } = transaction.instant;
@@ -141,7 +144,7 @@ async function attemptWrite(
     written.reduce((total, file) => total + count(file), 0);
   return {
     instant: transaction.instant.time,
-    action: "commit",
+    action,
     inserted: sum((file) => file.insertCount),
     updated: sum((file) => file.updateCount),
     deleted: sum((file) => file.deleteCount),
@@ -182,21 +185,38 @@ async function requireSameSchema(
   );
 }
 
-/** The slices of the partitions that the rows belong to. */
+/** The slices of the partitions that the rows belong to, or of all that a key may be in. */
 async function loadView(
   environment: WriteEnvironment,
   request: WriteRequest,
   transaction: WriteTransaction,
 ): Promise<FileSystemView> {
-  const { signal, records } = request;
-  const { paths, partitionOfRow } = records.partitions;
+  const { signal, records, operation } = request;
+  const { context } = environment;
+  const isEverywhere = isGlobalIndex(context.config) && operationTraits(operation).looksUp;
+  const partitions = isEverywhere ? undefined : usedPartitions(records);
+  return loadFileSystemView(context, transaction.timeline, { partitions, signal });
+}
+
+/** The partitions that rows belong to. */
+function usedPartitions({ partitions }: IncomingRecords): string[] {
+  const { paths, partitionOfRow } = partitions;
   const isUsed = new Uint8Array(paths.length);
-  const { length } = records.entries.keyRows;
-  for (let row = 0; length > 0 && row < partitionOfRow.length; row += 1) {
+  for (let row = 0; row < partitionOfRow.length; row += 1) {
     isUsed[partitionOfRow[row] as number] = 1;
   }
-  const partitions = paths.filter((_, partition) => isUsed[partition] === 1);
-  return loadFileSystemView(environment.context, transaction.timeline, { partitions, signal });
+  return paths.filter((_, partition) => isUsed[partition] === 1);
+}
+
+/** A write that is ready to be carried out. */
+interface PreparedWrite {
+  readonly plan: WorkPlan;
+  /** The rows as they are to be written. */
+  readonly records: IncomingRecords;
+  /** File groups that were looked at and must not change meanwhile, as keys. */
+  readonly readGroups: readonly string[];
+  /** Rows of the request whose keys no file holds; undefined when they were not looked up. */
+  readonly absentRows: Int32Array | undefined;
 }
 
 async function tagAndPlan(
@@ -204,51 +224,53 @@ async function tagAndPlan(
   request: WriteRequest,
   transaction: WriteTransaction,
   view: FileSystemView,
-): Promise<WorkPlan> {
-  const { context, runner, settings } = environment;
+): Promise<PreparedWrite> {
+  const { context, runner } = environment;
+  const { config } = context;
   const { operation, records, signal } = request;
-  const looksUp = operation === "UPSERT" || operation === "DELETE";
+  const looksUp = needsLookUp(config, operation);
   const wanted = {
     keys: records.keys,
     partitions: records.partitions,
     rows: records.entries.keyRows,
   };
-  const tagged = looksUp
-    ? await tagLocations(runner, context.config.index.kind, view.slices, wanted, signal)
-    : [];
-  const planned = await loadPlannedGroups(context, transaction.timeline, signal);
+  const found = looksUp ? await tagLocations(runner, config, view.slices, wanted, signal) : [];
+  const resolved = records.unresolved
+    ? await resolveRecords(runner, config, records, found, signal)
+    : { records, tagged: found, readGroups: [], absentRows: undefined };
+  const { tagged, readGroups } = resolved;
+  const rows = resolved.records;
+  const plan = await assignRows(environment, request, transaction, view, rows, tagged);
+  const absentRows = resolved.absentRows ?? takeNumbers(records.entries.keyRows, plan.absent);
+  return { plan, records: rows, readGroups, absentRows: looksUp ? absentRows : undefined };
+}
+
+/** Which file group takes which rows. */
+async function assignRows(
+  { context, settings }: WriteEnvironment,
+  { operation, signal }: WriteRequest,
+  { timeline }: WriteTransaction,
+  view: FileSystemView,
+  records: IncomingRecords,
+  tagged: readonly TaggedSlice[],
+): Promise<WorkPlan> {
+  const { action, fillsSmallFiles } = operationTraits(operation);
+  if (context.config.index.kind === "bucket") {
+    const slices = action === "replacecommit" ? [] : view.slices;
+    return planBuckets(context.config, records, tagged, slices, signal);
+  }
+  const planned = await loadPlannedGroups(context, timeline, signal);
   const reserved = new Set([...planned.values()].flat());
   const isReserved = (slice: FileSlice): boolean =>
     reserved.has(fileGroupKey(slice.partitionPath, slice.fileId));
-  const small = operation === "BULK_INSERT" ? [] : view.slices;
+  const small = fillsSmallFiles ? view.slices : [];
   return planWork(context, settings, records, tagged, small, isReserved, signal);
 }
 
-/** The inflight file: what will be touched, for the conflict checks of other engines. */
-function profileOf(request: WriteRequest, plan: WorkPlan): WorkloadProfile {
-  const partitions = new Map<string, { numInserts: number; fileGroups: WorkloadProfileGroup[] }>();
-  for (const item of plan.work) {
-    const entry = partitions.get(item.partitionPath) ?? { numInserts: 0, fileGroups: [] };
-    partitions.set(item.partitionPath, entry);
-    if (!item.slice) {
-      entry.numInserts += item.inserts.length;
-      continue;
-    }
-    entry.fileGroups.push({
-      fileId: item.slice.fileId,
-      prevCommit: item.slice.baseFile.instant,
-      numUpdateWrites: item.positions.length,
-      numInserts: item.inserts.length,
-    });
-  }
-  return { operationType: request.operation, partitions };
-}
-
-interface WorkloadProfileGroup {
-  readonly fileId: string;
-  readonly prevCommit: string;
-  readonly numUpdateWrites: number;
-  readonly numInserts: number;
+/** In a bucket every key has its place, so that an insert meets it as well. */
+function needsLookUp({ index }: TableConfig, operation: OperationType): boolean {
+  const { looksUp, action } = operationTraits(operation);
+  return looksUp || (index.kind === "bucket" && action === "commit");
 }
 
 async function writeFiles(
@@ -296,63 +318,57 @@ export function schemaNamespace(context: TableContext): string {
   return `hoodie.${context.config.name}`;
 }
 
+/** What a write has done when it comes to its completion. */
+interface WriteResult {
+  readonly written: readonly WrittenFile[];
+  /** Partitions that its rows belong to, or that it was told to replace. */
+  readonly partitions: ReadonlySet<string>;
+}
+
 async function completeWrite(
   environment: WriteEnvironment,
   request: WriteRequest,
   transaction: WriteTransaction,
-  plan: WorkPlan,
-  written: readonly WrittenFile[],
+  prepared: PreparedWrite,
+  result: WriteResult,
 ): Promise<void> {
   const { context, runner } = environment;
   const { records, signal, operation } = request;
-  const looksUp = operation === "UPSERT" || operation === "DELETE";
+  const { timeline } = transaction;
+  const { plan, readGroups, absentRows } = prepared;
+  const overwritten = replacedScope(operation, result.partitions);
+  const replaced = await loadReplacedGroups(context, timeline, overwritten, signal);
+  const { keys, partitions } = records;
   const footprint = {
     instant: transaction.instant.time,
     schema: request.schema,
-    touched: touchedGroups(plan.work as readonly FileGroupWork[]),
-    absentKeys: looksUp
-      ? {
-          keys: records.keys,
-          partitions: records.partitions,
-          rows: takeNumbers(records.entries.keyRows, plan.absent),
-        }
-      : undefined,
+    touched: new Set([...touchedGroups(plan.work), ...readGroups, ...replacedKeys(replaced)]),
+    buckets: new Set(touchedBuckets(plan.work, context.config)),
+    overwritten,
+    absentKeys: absentRows && { keys, partitions, rows: absentRows },
   };
-  const schema = formatAvroSchema(request.schema, { namespace: schemaNamespace(context) });
-  const metadata = formatCommitMetadata({
-    operationType: operation,
-    compacted: false,
-    partitionToWriteStats: groupStats(written),
-    partitionToReplaceFileIds: new Map(),
-    extraMetadata: new Map([...(request.extraMetadata ?? []), ["schema", schema]]),
-  });
+  const metadata = describeCommit(context, request, result.written, replaced);
   await transaction.complete(
     {
-      check: (now) => checkConflicts(context, runner, transaction.timeline, now, footprint, signal),
+      check: (now) => checkConflicts(context, runner, timeline, now, footprint, signal),
       content: async () => metadata,
     },
     signal,
   );
 }
 
-function groupStats(written: readonly WrittenFile[]): Map<string, WriteStat[]> {
-  const stats = new Map<string, WriteStat[]>();
-  for (const file of written) {
-    const list = stats.get(file.partitionPath) ?? [];
-    stats.set(file.partitionPath, list);
-    list.push({
-      fileId: file.fileId,
-      path: file.path,
-      prevCommit: file.previousInstant ?? NO_PREVIOUS_COMMIT,
-      partitionPath: file.partitionPath,
-      numWrites: file.rowCount,
-      numDeletes: file.deleteCount,
-      numUpdateWrites: file.updateCount,
-      numInserts: file.insertCount,
-      totalWriteBytes: file.sizeBytes,
-      fileSizeInBytes: file.sizeBytes,
-      totalWriteErrors: 0,
-    });
-  }
-  return stats;
+function describeCommit(
+  context: TableContext,
+  request: WriteRequest,
+  written: readonly WrittenFile[],
+  replaced: ReplacedGroups,
+): Uint8Array {
+  const schema = formatAvroSchema(request.schema, { namespace: schemaNamespace(context) });
+  return formatCommitMetadata({
+    operationType: request.operation,
+    compacted: false,
+    partitionToWriteStats: groupStats(written),
+    partitionToReplaceFileIds: replaced,
+    extraMetadata: new Map([...(request.extraMetadata ?? []), ["schema", schema]]),
+  });
 }

@@ -278,7 +278,7 @@ describe("inputs that are not what they seem", () => {
     ["an unknown type", '{"id":"uuid"}', 'cannot use type "uuid" of column id'],
     [
       "an Avro type",
-      '{"type":"record","name":"r","fields":[{"name":"a","type":"bytes"}]}',
+      '{"type":"record","name":"r","fields":[{"name":"a","type":["int","string"]}]}',
       "of column a",
     ],
     ["no columns", "{}", "found no fields"],

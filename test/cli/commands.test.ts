@@ -200,6 +200,65 @@ describe("lake write", () => {
     },
   );
 
+  test("replaces partitions, the table, and deletes partitions", async () => {
+    const table = await space.table(FIELDS, ["--partition-by", "city", "--hive-style"]);
+    await write(table, [trip(1, "Oslo", "1.00"), trip(2, "Rome", "2.00"), trip(3, "Bonn", "3.00")]);
+    const commit = await write(table, [trip(4, "Oslo", "4.00")], "--op", "insert-overwrite");
+    expect(commit).toMatchObject({ action: "replacecommit", inserted: 1 });
+    expect(ids(await read(table))).toEqual([2, 3, 4]);
+    const { stdout } = await lakeDone(["delete-partitions", table, "city=Rome", "city=Nowhere"]);
+    expect(stdout).toMatch(/^\d{17} replacecommit: 2 partitions deleted\n$/);
+    expect(ids(await read(table))).toEqual([3, 4]);
+    await write(table, [trip(9, "Rome", null)], "--op", "insert-overwrite-table");
+    expect(ids(await read(table))).toEqual([9]);
+    const { code, stderr } = await lake(["delete-partitions", table, "../other"]);
+    expect(code).toBe(1);
+    expect(stderr).toContain('INVALID: cannot delete partition "../other"');
+  });
+
+  test.each(["jsonl", "csv"])(
+    "keeps what rows of a %s leave out, with --partial",
+    async (format) => {
+      const table = await space.table(FIELDS, ["--partition-by", "city", "--ordering-field", "ts"]);
+      await write(table, [trip(1, "Oslo", "1.00", 1), trip(2, "Oslo", "2.00", 2)]);
+      const stdin =
+        format === "csv"
+          ? "id,city,fare\n1,Oslo,9.00\n2,Oslo,\n"
+          : jsonLines([
+              { id: 1, city: "Oslo", fare: "9.00" },
+              { id: 2, city: "Oslo", fare: null },
+            ]);
+      await lakeDone(["write", table, "--partial", "--format", format], { stdin });
+      expect(await read(table)).toEqual([trip(1, "Oslo", "9.00", 1), trip(2, "Oslo", null, 2)]);
+      const fresh = await lake(["write", table, "--partial"], {
+        stdin: jsonLines([{ id: 3, city: "Oslo" }]),
+      });
+      expect(fresh.code).toBe(1);
+      expect(fresh.stderr).toContain("leaves out column ts (timestamp-micros)");
+      const wrong = await lake(["write", table, "--partial", "--op", "insert"], { stdin });
+      expect(wrong.code).toBe(2);
+    },
+  );
+
+  test("finds keys by every index, in whatever partition a global one has them", async () => {
+    for (const index of ["global-bloom", "global-simple", "bucket"]) {
+      const buckets = index === "bucket" ? ["--buckets", "2"] : [];
+      const flags = ["--partition-by", "city", "--index", index, ...buckets];
+      const table = await space.table(FIELDS, flags);
+      await write(table, [trip(1, "Oslo", "1.00"), trip(2, "Rome", "2.00")]);
+      await write(table, [trip(1, index === "bucket" ? "Oslo" : "Rome", "5.00")]);
+      expect(ids(await read(table))).toEqual([1, 2]);
+      if (index === "bucket") continue;
+      await write(table, [{ id: 1 }], "--op", "delete");
+      expect(ids(await read(table))).toEqual([2]);
+    }
+    for (const flags of [["--index", "bucket"], ["--buckets", "3"], ["--no-move-keys"]]) {
+      const schema = space.file("index.json", JSON.stringify(FIELDS));
+      const argv = ["create", space.path("no"), "--schema", schema, "--record-key", "id", ...flags];
+      expect((await lake(argv)).code).toBe(2);
+    }
+  });
+
   test("a delete without its key column names the line", async () => {
     const table = await space.table(FIELDS, ["--partition-by", "city"]);
     const { code, stderr } = await lake(["write", table, "--op", "delete"], {
@@ -525,7 +584,10 @@ describe("the command as a whole", () => {
     [[], "found no command"],
     [["reed"], "unknown command 'reed' (Did you mean read?)"],
     [["read"], "missing required argument 'table'"],
-    [["write", "x", "--op", "merge"], "Allowed choices are upsert, insert, bulk-insert, delete"],
+    [
+      ["write", "x", "--op", "merge"],
+      "Allowed choices are upsert, insert, bulk-insert, insert-overwrite, insert-overwrite-table, delete",
+    ],
     [["create", "x"], "required option '--schema <file>' not specified"],
     [["read", "x", "--format"], "option '--format <format>' argument missing"],
   ])("%j is wrong usage (CLI-2, CLI-3)", async (argv, message) => {

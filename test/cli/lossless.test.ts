@@ -23,6 +23,11 @@ const FIELDS = {
   whole: "decimal(5,0)?",
   must: "string",
   __proto__x: "string?",
+  f: "float?",
+  raw: "bytes?",
+  longs: "list<long?>?",
+  named: "map<list<double?>?>?",
+  deep: "struct<dec:decimal(9,2)?,day:date?,ts:timestamp-micros?,raw:bytes?,f:float?,l:long?>?",
 };
 
 type Row = Record<string, unknown>;
@@ -39,6 +44,11 @@ const EMPTY: Row = {
   whole: null,
   must: "",
   __proto__x: null,
+  f: null,
+  raw: null,
+  longs: null,
+  named: null,
+  deep: null,
 };
 
 /** Values that lose something in careless hands, each in a row of its own. */
@@ -95,6 +105,27 @@ const HOSTILE: readonly Row[] = [
   { whole: "99999" },
   { whole: "-1" },
   { __proto__x: "polluted" },
+  ...[0, -0, 1 / 3, 1e-45, 3.4028234663852886e38, Number.NaN, Number.NEGATIVE_INFINITY].map(
+    (f) => ({
+      f: Math.fround(f),
+    }),
+  ),
+  ...[[], [0], [255, 0, 34, 44, 10]].map((raw) => ({ raw: Uint8Array.from(raw) })),
+  ...[[], [null], [9_007_199_254_740_993n, -(2n ** 63n), 0n]].map((longs) => ({ longs })),
+  ...[{}, { "": null }, { 'a"b,\n': [null, -0.5, 1e21], constructor: [] }].map((named) => ({
+    named,
+  })),
+  ...[
+    { dec: null, day: null, ts: null, raw: null, f: null, l: null },
+    {
+      dec: "-0.01",
+      day: new Date(-719_162 * 86_400_000),
+      ts: 2n ** 63n - 1n,
+      raw: Uint8Array.of(0, 255),
+      f: Math.fround(0.1),
+      l: 2n ** 63n - 1n,
+    },
+  ].map((deep) => ({ deep })),
 ];
 
 const ROWS: readonly Row[] = HOSTILE.map((row, index) => ({ id: BigInt(index), ...EMPTY, ...row }));

@@ -12,7 +12,8 @@ import {
   type TableDefinition,
   type WriteSettings,
 } from "../../src/index.ts";
-import { EDGE_FIELDS, makeEdgeRow } from "./support/edge-rows.ts";
+import { META_FIELDS } from "../../src/layout/record-key.ts";
+import { defineEdgeTable, EDGE_FIELDS, makeEdgeRow } from "./support/edge-rows.ts";
 import { startIfAvailable } from "./support/engine-availability.ts";
 import { canonicalRows, type EngineRow, type EngineValue } from "./support/engine-rows.ts";
 import { Exchange } from "./support/exchange.ts";
@@ -25,14 +26,7 @@ import { findOrphans, listDataFiles, listTimelineFiles } from "./support/table-f
 
 const ROUNDS = 10;
 const REGIONS = ["north", "us west", "ü é", null];
-const META_COLUMNS = [
-  "_hoodie_commit_time",
-  "_hoodie_commit_seqno",
-  "_hoodie_record_key",
-  "_hoodie_partition_path",
-  "_hoodie_file_name",
-];
-const COLUMNS = [...META_COLUMNS, ...Object.keys(EDGE_FIELDS)];
+const COLUMNS = [...META_FIELDS, ...Object.keys(EDGE_FIELDS)];
 
 let directory: string;
 let spark: SparkSession;
@@ -56,17 +50,6 @@ afterAll(async () => {
   await spark?.stop();
   await rm(directory, { recursive: true, force: true });
 });
-
-function define(name: string, table: Partial<TableDefinition> = {}): TableDefinition {
-  return {
-    name,
-    type: "copy-on-write",
-    fields: EDGE_FIELDS,
-    recordKey: "id",
-    orderingField: "at",
-    ...table,
-  };
-}
 
 function create(
   definition: TableDefinition,
@@ -113,7 +96,7 @@ describe.each(EXCHANGES)("$name: Spark and we in turns", ({ name, table, sparkOp
   const instants: string[] = [];
 
   beforeAll(async () => {
-    exchange = await create(define(name, table), sparkOptions);
+    exchange = await create(defineEdgeTable(name, table), sparkOptions);
   });
   afterAll(() => exchange?.close());
 
@@ -163,7 +146,7 @@ describe.each(EXCHANGES)("$name: Spark and we in turns", ({ name, table, sparkOp
 });
 
 test("Spark SQL updates, merges and deletes in a table of ours", async () => {
-  const exchange = await create(define("by_sql", BY_REGION));
+  const exchange = await create(defineEdgeTable("by_sql", BY_REGION));
   try {
     const rows = [0, 1, 2, 3].map((index) => makeEdgeRow(index, 1n, { region: "north" }));
     await exchange.writeOurs({ kind: "upsert", rows });
@@ -194,7 +177,7 @@ test("Spark SQL updates, merges and deletes in a table of ours", async () => {
 });
 
 test("keys that Java and UTF-8 order differently are found by both sides", async () => {
-  const exchange = await create(define("two_orders"));
+  const exchange = await create(defineEdgeTable("two_orders"));
   try {
     const rows = (prefix: string, at: bigint): EngineRow[] =>
       TWO_ORDER_KEYS.map((key, index) => makeEdgeRow(index, at, { id: `${prefix}${key}` }));
@@ -235,8 +218,8 @@ test.each(ORDERINGS)(
       pairs.map((pair, index) => ({ id: `pair ${index}`, at: pair[side], note }));
     const fields = { id: "string", at: type, note: "string" } as const;
     const [mixed, alone] = [
-      await create(define(name, { fields })),
-      await create(define(`${name}_alone`, { fields })),
+      await create(defineEdgeTable(name, { fields })),
+      await create(defineEdgeTable(`${name}_alone`, { fields })),
     ];
     try {
       for (const exchange of [mixed, alone]) {
@@ -260,7 +243,7 @@ test.each(ORDERINGS)(
 );
 
 test("Spark overwrites a partition and clusters file groups of ours, and we go on", async () => {
-  const exchange = await create(define("replaced", BY_REGION), {}, { smallFileBytes: 0 });
+  const exchange = await create(defineEdgeTable("replaced", BY_REGION), {}, { smallFileBytes: 0 });
   try {
     for (const seed of [0, 1, 2]) {
       await exchange.writeOurs(exchange.upsertStep(seed, BigInt(10 + seed), REGIONS));
@@ -312,7 +295,7 @@ test("Spark overwrites a partition and clusters file groups of ours, and we go o
 });
 
 test("a metadata table that Spark switches on stops us, and is dropped and made anew", async () => {
-  const exchange = await create(define("metadata_table", BY_REGION));
+  const exchange = await create(defineEdgeTable("metadata_table", BY_REGION));
   try {
     await exchange.writeOurs(exchange.upsertStep(0, 10n, REGIONS));
     const withMetadata = { "hoodie.metadata.enable": "true" };
@@ -328,7 +311,7 @@ test("a metadata table that Spark switches on stops us, and is dropped and made 
 
     const dropped = await HudiTable.open(exchange.path, { metadataTable: "drop" });
     const again = new Exchange(
-      { path: exchange.path, definition: define("metadata_table", BY_REGION) },
+      { path: exchange.path, definition: defineEdgeTable("metadata_table", BY_REGION) },
       dropped,
     );
     again.expected.write({ kind: "upsert", rows: exchange.expected.rows });

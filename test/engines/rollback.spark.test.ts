@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
-import { HudiTable, type TableDefinition } from "../../src/index.ts";
+import { HudiTable } from "../../src/index.ts";
 import { openStorage } from "../../src/storage/open-storage.ts";
 import type { ObjectWriter, Storage } from "../../src/storage/storage.ts";
 import { DEATHS, type Death, DOOMED, SHORT_LEASE, writeAndDie } from "./support/doomed-writer.ts";
-import { EDGE_FIELDS, makeEdgeRow } from "./support/edge-rows.ts";
+import { BY_REGION, defineEdgeTable, makeEdgeRow } from "./support/edge-rows.ts";
 import { startIfAvailable } from "./support/engine-availability.ts";
 import { Exchange } from "./support/exchange.ts";
 import { HudiRsReader } from "./support/hudi-rs-reader.ts";
@@ -70,15 +70,7 @@ async function openSpark(): Promise<SparkSession> {
 async function createTable(write: typeof IMPATIENT | typeof PATIENT): Promise<Exchange> {
   await exchange?.close();
   tables += 1;
-  const definition: TableDefinition = {
-    name: `table_${tables}`,
-    type: "copy-on-write",
-    fields: EDGE_FIELDS,
-    recordKey: "id",
-    orderingField: "at",
-    partitionBy: "region",
-    hiveStyle: true,
-  };
+  const definition = defineEdgeTable(`table_${tables}`, BY_REGION);
   const bloom = { entries: 1_000, falsePositiveRate: 1e-9, maxEntries: 100_000 };
   exchange = await Exchange.create({
     path: join(directory, definition.name),

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { HudiTable, type StorageSettings } from "../../src/index.ts";
 import { SHORT_LEASE, writeAndDie } from "./support/doomed-writer.ts";
-import { EDGE_FIELDS, makeEdgeRow } from "./support/edge-rows.ts";
+import { BY_REGION, defineEdgeTable, makeEdgeRow } from "./support/edge-rows.ts";
 import { startIfAvailable } from "./support/engine-availability.ts";
 import { canonicalRows } from "./support/engine-rows.ts";
 import { ExpectedTable, type WriteStep } from "./support/expected-table.ts";
@@ -71,25 +71,13 @@ function makeRows(from: number, to: number, at: bigint, note?: string) {
 }
 
 async function createTable(location: string): Promise<HudiTable> {
-  const table = await HudiTable.create(
-    location,
-    {
-      name: "trips",
-      type: "copy-on-write",
-      fields: EDGE_FIELDS,
-      recordKey: "id",
-      orderingField: "at",
-      partitionBy: "region",
-      hiveStyle: true,
+  const table = await HudiTable.create(location, defineEdgeTable("trips", BY_REGION), {
+    storage,
+    write: {
+      lease: SHORT_LEASE,
+      heartbeat: { intervalMs: 60_000, expireMs: 1_000, expireWithoutHeartbeatMs: 1 },
     },
-    {
-      storage,
-      write: {
-        lease: SHORT_LEASE,
-        heartbeat: { intervalMs: 60_000, expireMs: 1_000, expireWithoutHeartbeatMs: 1 },
-      },
-    },
-  );
+  });
   return table as HudiTable;
 }
 

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import { HudiTable } from "../../src/index.ts";
-import { EDGE_FIELDS } from "./support/edge-rows.ts";
+import { BY_REGION, defineEdgeTable } from "./support/edge-rows.ts";
 import { startIfAvailable } from "./support/engine-availability.ts";
 import { canonicalRows } from "./support/engine-rows.ts";
 import { Exchange } from "./support/exchange.ts";
@@ -39,15 +39,7 @@ describe.each(UPGRADES)("Hudi $bundle", ({ bundle, version }) => {
     const name = `upgraded_to_${version}`;
     exchange = await Exchange.create({
       path: join(directory, name),
-      definition: {
-        name,
-        type: "copy-on-write",
-        fields: EDGE_FIELDS,
-        recordKey: "id",
-        orderingField: "at",
-        partitionBy: "region",
-        hiveStyle: true,
-      },
+      definition: defineEdgeTable(name, BY_REGION),
     });
     for (const seed of [0, 1, 2]) {
       await exchange.writeOurs(exchange.upsertStep(seed, BigInt(10 + seed), REGIONS));

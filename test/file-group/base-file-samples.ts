@@ -18,6 +18,7 @@ import { recordKeys } from "../../src/layout/record-key.ts";
 import { splitDataPath } from "../../src/layout/table-paths.ts";
 import { runAtOnce } from "../../src/runtime/steps.ts";
 import type { Storage } from "../../src/storage/storage.ts";
+import { readRowGroup } from "../format/parquet-samples.ts";
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -151,7 +152,7 @@ export async function readBaseFile(storage: Storage, path: string): Promise<Row[
   const reader = await openBaseFile(storage, { path, sizeBytes });
   const rows: Row[] = [];
   for (let group = 0; group < reader.rowGroups.length; group += 1) {
-    rows.push(...batchRows(await reader.readRowGroup(group, reader.schema.fields)));
+    rows.push(...batchRows(await readRowGroup(reader, group, reader.schema.fields)));
   }
   return rows;
 }

@@ -120,6 +120,17 @@ describe("new file groups", () => {
     expect(await createBaseFiles(storage, task)).toHaveLength(1);
   });
 
+  test("of wide rows are closed after fewer of them (FS-2)", async () => {
+    // 64 MiB of values, not 131,072 rows, are the least that goes into a file.
+    const padding = "é".repeat(6_000);
+    const rows = Array.from({ length: 8_000 }, (_, at) => row(String(at), 1n, `${at} ${padding}`));
+    const task = createTaskOf(schema, rows);
+    const settings = { ...task.settings, maxFileBytes: 1 };
+    const written = await createBaseFiles(storage, { ...task, settings });
+    expect(written.map(({ rowCount }) => rowCount)).toEqual([5_558, 2_442]);
+    expect(written.map(({ fileId }) => fileId)).toEqual(["group-0", "group-1"]);
+  });
+
   test("are marked before they are there (TX-6)", async () => {
     const order: string[] = [];
     const logged = new MemoryStorage(store, {

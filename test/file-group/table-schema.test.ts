@@ -83,7 +83,7 @@ describe("the schema of a table (SC-4)", () => {
       path: `.hoodie/${T1}.commit`,
       message: expect.stringMatching(new RegExp(`stands in .hoodie/${T1}.commit`)),
     });
-    const type = schemaText("a").replace('"int"', '"float"');
+    const type = schemaText("a").replace('"int"', '"uuid"');
     await expect(columnOf({}, { created: type })).rejects.toMatchObject({
       code: "UNSUPPORTED",
       path: ".hoodie/hoodie.properties",

@@ -81,6 +81,8 @@ describe("to Arrow (AR-1)", () => {
       [1, null, -1],
       [2n ** 62n, null, -1n],
       [0.5, null, -0.5],
+      [0.5, null, -0.5],
+      ["xy", null, ""],
       [1, null, -1],
       [1_000_000n, null, -1n],
       [12345n, null, -12345n],
@@ -93,7 +95,9 @@ describe("to Arrow (AR-1)", () => {
       "Bool true",
       "Int32 true",
       "Int64 true",
+      "Float32 true",
       "Float64 true",
+      "Binary true",
       "Date32<DAY> true",
       "Timestamp<MICROSECOND, UTC> true",
       "Decimal[5e+2] true",
@@ -111,7 +115,7 @@ describe("to Arrow (AR-1)", () => {
       dt: DAY,
       ts: 1000,
     });
-    expect(Object.values(rows[1]!)).toEqual(Array(10).fill(null));
+    expect(Object.values(rows[1]!)).toEqual(Array(12).fill(null));
     expect(contentOf(fromArrowBatch(table.batches[0]!, { name: "n", fields }))).toEqual(
       Object.fromEntries(fields.map(({ name }, index) => [name, columns[index]])),
     );

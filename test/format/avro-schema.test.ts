@@ -140,8 +140,8 @@ describe("schemas of other engines", () => {
   });
 
   test.each([
-    ["float"],
-    [{ type: "array", items: "int" }],
+    [{ type: "array", items: { type: "long", logicalType: "timestamp-millis" } }],
+    [{ type: "map", values: ["null", "int", "string"] }],
     [{ type: "record", name: "x", fields: [] }],
     [["null", "int", "string"]],
     [{ type: "long", logicalType: "timestamp-millis" }],

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { setBit } from "../../src/format/bitmap.ts";
 import {
   type BloomFilter,
   type BloomFilterTypeCode,
@@ -46,7 +47,7 @@ function createColumn(keys: readonly (string | null)[]): BytesColumn {
   const validity = new Uint8Array((keys.length + 7) >> 3);
   for (const [row, part] of parts.entries()) {
     offsets[row + 1] = (offsets[row] as number) + part.length;
-    if (keys[row] !== null) validity[row >> 3] = (validity[row >> 3] as number) | (1 << (row & 7));
+    if (keys[row] !== null) setBit(validity, row);
   }
   const data = Uint8Array.from(Buffer.concat(parts));
   return { layout: "bytes", rowCount: keys.length, validity, offsets, data };

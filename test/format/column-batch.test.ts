@@ -1,15 +1,14 @@
 // The column batch: its helpers, and the check of batches that come from outside.
+
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { bitmapBytes } from "../../src/format/bitmap.ts";
 import {
-  bitmapBytes,
   type Column,
   columnLayout,
-  countNulls,
   emptyBatch,
   isPresent,
   nullColumn,
-  repeatBytes,
   requireBytesColumn,
   requireColumn,
   requireSoundColumn,
@@ -23,11 +22,10 @@ import { ALL_SCHEMA, ALL_TYPES, batchOf, columnOf, columnsOf, valuesIn } from ".
 const fieldNamed = (name: string): Field =>
   ALL_SCHEMA.fields.find((field) => field.name === name) as Field;
 
-test("the number of nulls is that of rows without a value", () => {
+test("rows without a value are nulls", () => {
   fc.assert(
     fc.property(fc.array(fc.option(fc.integer({ max: 9 }), { nil: null })), (values) => {
       const column = columnOf(fieldNamed("small"), values);
-      expect(countNulls(column)).toBe(values.filter((value) => value === null).length);
       expect(values.map((_, row) => isPresent(column, row))).toEqual(values.map((v) => v !== null));
     }),
   );
@@ -45,17 +43,6 @@ test("columns are found by name, and picked in another order without a copy (CB-
   const picked = selectColumns(batch, [fieldNamed("day"), fieldNamed("small")]);
   expect(picked.schema.fields.map(({ name }) => name)).toEqual(["day", "small"]);
   expect(picked.columns[1]).toBe(small);
-});
-
-test("a column of one text repeated", () => {
-  const text = { ...fieldNamed("text"), nullable: false };
-  for (const count of [0, 1, 2, 3, 7, 8, 1000]) {
-    const column = repeatBytes(Buffer.from("añ"), count);
-    expect(valuesIn(text, column)).toEqual(Array.from({ length: count }, () => "añ"));
-    expect(valuesIn(text, repeatBytes(new Uint8Array(0), count))).toEqual(
-      Array.from({ length: count }, () => ""),
-    );
-  }
 });
 
 test.each(ALL_SCHEMA.fields)("a column of nulls, and an empty one, of $name", (field) => {

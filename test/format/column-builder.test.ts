@@ -3,13 +3,8 @@
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  createColumnBuilder,
-  formatDecimal,
-  parseDate,
-  readBigEndian,
-  writeBigEndian,
-} from "../../src/format/column-builder.ts";
+import { createColumnBuilder, parseDate } from "../../src/format/column-builder.ts";
+import { formatDecimal, readBigEndian, writeBigEndian } from "../../src/format/decimal-builder.ts";
 import { type Field, parseFieldType } from "../../src/format/schema.ts";
 import { ALL_SCHEMA, columnOf, valuesIn, valuesOf } from "./column-samples.ts";
 

@@ -11,7 +11,9 @@ export const ALL_TYPES = {
   flag: "boolean?",
   small: "int?",
   big: "long?",
+  single: "float?",
   ratio: "double?",
+  blob: "bytes?",
   day: "date?",
   moment: "timestamp-micros?",
   price: "decimal(10,2)?",
@@ -43,13 +45,34 @@ export function someValueOf(field: Field): fc.Arbitrary<unknown> {
     case "long":
     case "timestamp-micros":
       return fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
+    case "float":
+      return fc.float();
+    case "bytes":
+      return fc.uint8Array({ maxLength: 12 });
     case "double":
       return fc.double();
     case "date":
       return fc.integer({ min: -700_000, max: 2_900_000 }).map((day) => new Date(day * MS_A_DAY));
     case "decimal":
       return digits(field.type.precision, field.type.scale);
+    case "struct": {
+      const values = field.type.fields.map((child) => [child.name, someOrNull(child)] as const);
+      return fc.record(Object.fromEntries(values), { noNullPrototype: false });
+    }
+    case "list":
+      return fc.array(someOrNull(field.type.element), { maxLength: 4 });
+    case "map":
+      return fc.dictionary(fc.string({ maxLength: 3 }), someOrNull(field.type.value), {
+        maxKeys: 4,
+        noNullPrototype: false,
+      });
   }
+}
+
+/** A value of a field, or null if it allows that. */
+export function someOrNull(field: Field): fc.Arbitrary<unknown> {
+  const value = someValueOf(field);
+  return field.nullable ? fc.option(value, { nil: null }) : value;
 }
 
 /** Values of a field, nulls among them if it allows them. */

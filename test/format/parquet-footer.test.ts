@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { parquetMetadata } from "hyparquet";
 import { describe, expect, test } from "vitest";
 import { CODEC, CONVERTED, LOGICAL, PHYSICAL, REPETITION } from "../../src/format/parquet-codes.ts";
-import { findFileColumns, formatElement } from "../../src/format/parquet-column-type.ts";
+import { formatElement } from "../../src/format/parquet-column-type.ts";
+import { findFileColumns } from "../../src/format/parquet-file-tree.ts";
 import {
   type ColumnChunk,
   decodeFooter,
@@ -173,10 +174,10 @@ describe("the footer (PQ-2)", () => {
     expect(metadata.row_groups.map(({ ordinal }) => ordinal)).toEqual([0, 1]);
   });
 
-  test("tells the top-level columns, with groups skipped whole", () => {
+  test("tells the top-level columns, and what groups are", () => {
     const read = decodeFooter(bytes.subarray(0, -8), 10_000, "f");
     const columns = findFileColumns(read)!;
-    expect(columns.map(({ name, leafIndex, type }) => [name, leafIndex, type?.kind])).toEqual([
+    expect(columns.map(({ name, node, type }) => [name, node.leafIndex, type?.kind])).toEqual([
       ["a", 0, "date"],
       ["group", undefined, undefined],
       ["b", 3, "int"],

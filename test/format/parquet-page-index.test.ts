@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { type ColumnIndex, parquetMetadata, readColumnIndex, readOffsetIndex } from "hyparquet";
 import { describe, expect, test } from "vitest";
 import { createOrderingComparator } from "../../src/file-group/record-merger.ts";
-import type { Column } from "../../src/format/column-batch.ts";
+import { type Column, isPresent } from "../../src/format/column-batch.ts";
 import { encodeColumnChunk } from "../../src/format/parquet-chunk-encoder.ts";
 import { CODEC } from "../../src/format/parquet-codes.ts";
 import { encodeFieldElement } from "../../src/format/parquet-column-type.ts";
@@ -28,13 +28,14 @@ interface Encoded {
 /** A chunk in pages of a few rows, as if it began at byte `start` of a file. */
 function encodePages(column: Column, start: number): Encoded {
   const slices = [{ column, from: 0, to: column.rowCount }];
-  const options = { isNullable: true, codec: CODEC.snappy, triesDictionary: true };
+  const options = { isNullable: true, codec: CODEC.snappy };
   const chunk = encodeColumnChunk(slices, options, 40);
   let firstRow = 0;
   const pages = chunk.pages.map((page): IndexedPage => {
-    const { offset, sizeBytes, rowCount } = page;
+    const { offset, sizeBytes, rowCount, valueCount } = page;
     const range = computeValueRange(page.slices);
-    const indexed = { offset: start + offset, sizeBytes, rowCount, firstRow, range };
+    const place = { offset: start + offset, sizeBytes, firstRow };
+    const indexed = { ...place, rowCount, valueCount, range };
     firstRow += rowCount;
     return indexed;
   });
@@ -78,13 +79,14 @@ function boundColumn(column: Column, values: readonly Uint8Array[]): Column {
       return { ...base, layout: "int32", values: new Int32Array(data.buffer) };
     case "int64":
       return { ...base, layout: "int64", values: new BigInt64Array(data.buffer) };
+    case "float32":
+      return { ...base, layout: "float32", values: new Float32Array(data.buffer) };
     case "float64":
       return { ...base, layout: "float64", values: new Float64Array(data.buffer) };
+    default:
+      throw new TypeError(`bounds of ${column.layout}`);
   }
 }
-
-const isNull = ({ validity }: Column, row: number): boolean =>
-  validity !== undefined && ((validity[row >> 3] as number) & (1 << (row & 7))) === 0;
 
 /** Long texts that share their beginning, up to the last character there is. */
 const longText = fc
@@ -132,7 +134,7 @@ describe("the index of pages (PQ-14)", () => {
         const read: ColumnIndex = readColumnIndex(reader(index), { name: "c" });
         for (const [number, { firstRow, rowCount }] of pages.entries()) {
           const rows = Array.from({ length: rowCount }, (_, row) => firstRow + row);
-          const present = rows.filter((row) => !isNull(column, row));
+          const present = rows.filter((row) => isPresent(column, row));
           expect(read.null_pages[number]).toBe(present.length === 0);
           expect(Number(read.null_counts?.[number])).toBe(rowCount - present.length);
           if (present.length === 0) continue;

@@ -1,13 +1,16 @@
 // What the Parquet tests share: random schemas and batches, files in memory, values as plain text.
+
 import fc from "fast-check";
+import { bitmapBytes } from "../../src/format/bitmap.ts";
 import {
-  bitmapBytes,
   type Column,
   type ColumnBatch,
   columnLayout,
+  emptyBatch,
   isPresent,
 } from "../../src/format/column-batch.ts";
 import { openParquetWriter } from "../../src/format/open-parquet-writer.ts";
+import type { ParquetFileReader } from "../../src/format/parquet-reader.ts";
 import type { ParquetSource } from "../../src/format/parquet-source.ts";
 import type {
   ParquetCodec,
@@ -63,6 +66,8 @@ export function columnOf(type: ColumnType, values: readonly Value[]): Column {
         validity,
         values: BigInt64Array.from(values, (value) => BigInt((value as bigint) ?? 0n)),
       };
+    case "float32":
+      return { layout: "float32", rowCount, validity, values: Float32Array.from(values, Number) };
     case "float64":
       return { layout: "float64", rowCount, validity, values: Float64Array.from(values, Number) };
     case "bytes": {
@@ -91,6 +96,8 @@ export function columnOf(type: ColumnType, values: readonly Value[]): Column {
       });
       return { layout: "fixed", rowCount, validity, widthBytes, data };
     }
+    default:
+      throw new TypeError(`a sample of ${type.kind}`);
   }
 }
 
@@ -109,6 +116,9 @@ export function valuesOf(column: Column): Value[] {
         const bytes = column.data.subarray(row * column.widthBytes, (row + 1) * column.widthBytes);
         return bigEndian(bytes);
       }
+      case "struct":
+      case "list":
+        throw new TypeError(`values of a ${column.layout} are read as rows`);
       default:
         return column.values[row] as number | bigint;
     }
@@ -148,7 +158,9 @@ export function everyType(nullable: boolean): Field[] {
     field("b", "boolean", nullable),
     field("i", "int", nullable),
     field("l", "long", nullable),
+    field("f", "float", nullable),
     field("d", "double", nullable),
+    field("by", "bytes", nullable),
     field("dt", "date", nullable),
     field("ts", "timestamp-micros", nullable),
     field("d5", [5, 2], nullable),
@@ -210,6 +222,8 @@ export function valueArbitrary(type: ColumnType): fc.Arbitrary<Value> {
         fc.constantFrom("", "\0", "é", "😀".repeat(50), "�", "￿", "𐀀"),
         fc.constantFrom("same", "same but longer"),
       );
+    case "bytes":
+      return fc.string({ unit: "grapheme", maxLength: 12 });
     case "boolean":
       return fc.boolean();
     case "int":
@@ -221,6 +235,8 @@ export function valueArbitrary(type: ColumnType): fc.Arbitrary<Value> {
         fc.bigInt(LONG),
         fc.constantFrom(LONG.min, LONG.max, 0n, -1n, -62_135_596_800_000_000n),
       );
+    case "float":
+      return fc.oneof(fc.float(), fc.constantFrom(Number.NaN, -0, 0, Number.POSITIVE_INFINITY));
     case "double":
       return fc.oneof(
         fc.double(),
@@ -233,6 +249,8 @@ export function valueArbitrary(type: ColumnType): fc.Arbitrary<Value> {
         fc.constantFrom(limit, -limit, 0n, -1n),
       );
     }
+    default:
+      throw new TypeError(`a sample of ${type.kind}`);
   }
 }
 
@@ -242,7 +260,9 @@ const typeArbitrary: fc.Arbitrary<ColumnType> = fc.oneof(
     { kind: "boolean" },
     { kind: "int" },
     { kind: "long" },
+    { kind: "float" },
     { kind: "double" },
+    { kind: "bytes" },
     { kind: "date" },
     { kind: "timestamp-micros" },
   ),
@@ -317,4 +337,16 @@ export function writeSample(
 export function propertyOptions(numRuns: number): { numRuns: number; seed: number } {
   const seed = process.env.SEED ? Number(process.env.SEED) : (Math.random() * 2 ** 31) | 0;
   return { numRuns, seed };
+}
+
+/** All rows of a row group. */
+export async function readRowGroup(
+  file: ParquetFileReader,
+  rowGroup: number,
+  fields: readonly Field[],
+  signal?: AbortSignal,
+): Promise<ColumnBatch> {
+  const batchRows = Math.max(1, file.rowGroups[rowGroup]?.rowCount ?? 1);
+  for await (const batch of file.readBatches(rowGroup, fields, { batchRows, signal })) return batch;
+  return emptyBatch({ name: "none", fields });
 }

@@ -1,5 +1,7 @@
 // What the writer puts into a file: row groups, types, statistics, entries; and what it refuses.
+
 import { readFileSync } from "node:fs";
+import fc from "fast-check";
 import { parquetMetadata } from "hyparquet";
 import { describe, expect, test } from "vitest";
 import type { ColumnBatch } from "../../src/format/column-batch.ts";
@@ -18,6 +20,7 @@ import {
   everyType,
   field,
   memorySource,
+  readRowGroup,
   type Value,
   valuesOf,
   writeFile,
@@ -48,8 +51,42 @@ describe("row groups (PQ-8)", () => {
     expect(summary.splitOffsets[0]).toBe(4);
     const read: Value[] = [];
     for (const index of file.rowGroups.keys())
-      read.push(...contentOf(await file.readRowGroup(index, fields)).l!);
+      read.push(...contentOf(await readRowGroup(file, index, fields)).l!);
     expect(read).toEqual(longs(500));
+  });
+
+  test("hold no more bytes than asked for, whatever the rows and batches", async () => {
+    const fields = [field("s", "string", false), field("l", "long", false)];
+    const sizes = fc.array(fc.array(fc.oneof(fc.nat(9), fc.nat(400)), { maxLength: 30 }), {
+      minLength: 1,
+      maxLength: 5,
+    });
+    await fc.assert(
+      fc.asyncProperty(sizes, fc.integer({ min: 1, max: 600 }), async (batches, rowGroupBytes) => {
+        const texts = batches.map((list) => list.map((size, row) => `${row}`.padStart(size, "x")));
+        const { bytes } = await writeFile(
+          { name: "n", fields },
+          texts.map((list) => batchOf(fields, [list, longs(list.length)])),
+          { rowGroupRows: 20, rowGroupBytes },
+        );
+        const all = texts.flat();
+        const file = await openParquetFile(memorySource(bytes));
+        const sizeOf = (from: number, to: number): number =>
+          all.slice(from, to).reduce((sum, text) => sum + text.length + 4 + 8, 0);
+        let at = 0;
+        for (const { rowCount } of file.rowGroups) {
+          const end = at + rowCount;
+          if (rowCount > 1) expect(sizeOf(at, end)).toBeLessThanOrEqual(rowGroupBytes);
+          // No group is cut where another row had room.
+          if (rowCount < 20 && end < all.length) {
+            expect(sizeOf(at, end + 1)).toBeGreaterThan(rowGroupBytes);
+          }
+          at = end;
+        }
+        expect(at).toBe(all.length);
+      }),
+      { numRuns: 60 },
+    );
   });
 
   test("reach the sink one after the other, and memory is that of one", async () => {
@@ -92,7 +129,7 @@ describe("row groups (PQ-8)", () => {
         from,
         to: all[index + 1] ?? 5000,
       }));
-      const options = { isNullable: true, codec: CODEC.none, triesDictionary: true };
+      const options = { isNullable: true, codec: CODEC.none };
       const chunk = encodeColumnChunk(slices, options, 10_000);
       const bytes = new Uint8Array(Buffer.concat(chunk.parts));
       const pages = walkPages(bytes, 5000, CODEC.none);
@@ -133,7 +170,7 @@ describe("the footer", () => {
   test.each(CODECS)("is read alike by hyparquet, with codec %s", async (codec) => {
     const fields = everyType(true);
     const columns = fields.map(({ type }): Value[] => {
-      if (type.kind === "string") return ["b", null, "a", "é"];
+      if (type.kind === "string" || type.kind === "bytes") return ["b", null, "a", "é"];
       if (type.kind === "boolean") return [true, null, true, true];
       return ["decimal", "long", "timestamp-micros"].includes(type.kind)
         ? [3n, null, -2n, 1n]
@@ -166,7 +203,9 @@ describe("the footer", () => {
           "BOOLEAN",
           "INT32",
           "INT64",
+          "FLOAT",
           "DOUBLE",
+          "BYTE_ARRAY",
           "INT32",
           "INT64",
           ...Array(3).fill("FIXED_LEN_BYTE_ARRAY"),
@@ -174,12 +213,12 @@ describe("the footer", () => {
         "OPTIONAL",
       ]),
     ]);
-    expect(metadata.schema.map(({ type_length }) => type_length).slice(8)).toEqual([3, 8, 16]);
-    expect(metadata.schema[7]).toMatchObject({
+    expect(metadata.schema.map(({ type_length }) => type_length).slice(10)).toEqual([3, 8, 16]);
+    expect(metadata.schema[9]).toMatchObject({
       converted_type: "TIMESTAMP_MICROS",
       logical_type: { type: "TIMESTAMP", isAdjustedToUTC: true, unit: "MICROS" },
     });
-    expect(metadata.schema[8]).toMatchObject({
+    expect(metadata.schema[10]).toMatchObject({
       converted_type: "DECIMAL",
       precision: 5,
       scale: 2,
@@ -187,11 +226,11 @@ describe("the footer", () => {
     });
     const [group] = metadata.row_groups;
     const chunks = group!.columns.map((column) => column.meta_data!);
-    expect(chunks.map((chunk) => chunk.codec)).toEqual(Array(10).fill(codec.toUpperCase()));
+    expect(chunks.map((chunk) => chunk.codec)).toEqual(Array(12).fill(codec.toUpperCase()));
     expect(chunks.every((chunk) => chunk.statistics?.null_count === 1n)).toBe(true);
     expect(chunks[2]!.statistics).toMatchObject({ min_value: -2, max_value: 3 });
     expect(chunks[0]!.statistics).toMatchObject({ min_value: "a", max_value: "é" });
-    expect(chunks[8]!.statistics).toMatchObject({
+    expect(chunks[10]!.statistics).toMatchObject({
       min_value: expect.closeTo(-2e-6),
       max_value: expect.closeTo(3e-6),
     });
@@ -236,7 +275,7 @@ test("strings that only look repeated are not taken for it (PQ-9)", async () => 
   ]) {
     const { bytes } = await writeFile({ name: "n", fields }, [batchOf(fields, [values])]);
     const file = await openParquetFile(memorySource(bytes));
-    expect(contentOf(await file.readRowGroup(0, fields)).s).toEqual(values);
+    expect(contentOf(await readRowGroup(file, 0, fields)).s).toEqual(values);
   }
 });
 
@@ -268,7 +307,7 @@ describe("columns that do not shrink (PQ-4)", () => {
         codec.toUpperCase(),
       ]);
       const file = await openParquetFile(memorySource(bytes));
-      const read = contentOf(await file.readRowGroup(0, fields));
+      const read = contentOf(await readRowGroup(file, 0, fields));
       expect(read).toEqual({ noise: columns[0], words: columns[1] });
     },
   );

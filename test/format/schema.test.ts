@@ -19,7 +19,17 @@ const invalid = (message: RegExp): object =>
   expect.objectContaining({ code: "INVALID", message: expect.stringMatching(message) });
 
 describe("types of a field list (SC-1)", () => {
-  const names = ["string", "boolean", "int", "long", "double", "date", "timestamp-micros"];
+  const names = [
+    "string",
+    "boolean",
+    "int",
+    "long",
+    "float",
+    "double",
+    "bytes",
+    "date",
+    "timestamp-micros",
+  ];
 
   test.each(names)("%s stands for itself, and with ? allows null", (name) => {
     expect(parseFieldType("c", name)).toEqual({ type: { kind: name }, nullable: false });
@@ -44,14 +54,24 @@ describe("types of a field list (SC-1)", () => {
     );
   });
 
-  test.each(["float", "bytes", "String", "int ", "", "?", "int??", "decimal", "decimal(1e1,2)"])(
-    "%j is no type, and the message names the column",
-    (text) => {
-      expect(() => parseFieldType("fare", text)).toThrow(
-        expect.objectContaining({ code: "UNSUPPORTED", message: expect.stringMatching(/fare/) }),
-      );
-    },
-  );
+  test.each([
+    "real",
+    "list",
+    "list<>",
+    "map<int,int>",
+    "struct<a>",
+    "String",
+    "int ",
+    "",
+    "?",
+    "int??",
+    "decimal",
+    "decimal(1e1,2)",
+  ])("%j is no type, and the message names the column", (text) => {
+    expect(() => parseFieldType("fare", text)).toThrow(
+      expect.objectContaining({ code: "UNSUPPORTED", message: expect.stringMatching(/fare/) }),
+    );
+  });
 
   test.each([["decimal(0,0)"], ["decimal(39,2)"], ["decimal(5,6)"]])(
     "%s is refused: 1 to 38 digits",

@@ -5,7 +5,14 @@ import { createBaseFiles } from "../../src/file-group/base-file-writer.ts";
 import type { FileSlice } from "../../src/file-group/file-slice.ts";
 import { createTaskRunner, type TaskRunner } from "../../src/file-group/task-runner.ts";
 import { createTableSchema } from "../../src/format/schema.ts";
-import { type TaggedSlice, tagLocations } from "../../src/indexing/tag-locations.ts";
+import { bucketsOfKeys } from "../../src/indexing/bucket-hash.ts";
+import {
+  type IndexedTable,
+  type TaggedSlice,
+  tagLocations,
+} from "../../src/indexing/tag-locations.ts";
+import type { IndexConfig } from "../../src/layout/table-config.ts";
+import { runAtOnce } from "../../src/runtime/steps.ts";
 import { MemoryStorage } from "../../src/storage/memory-storage.ts";
 import {
   batchOfRows,
@@ -45,6 +52,10 @@ async function makeSlice(
   return { partitionPath, fileId: `${fileId}-0`, baseFile };
 }
 
+function tableWith(index: IndexConfig): IndexedTable {
+  return { index, partitionFields: ["part"], bucketHashFields: ["id"] };
+}
+
 /** Looks keys up, each in its partition; some of the rows only if they are named. */
 function tag(
   kind: (typeof KINDS)[number],
@@ -53,7 +64,7 @@ function tag(
   rows: readonly number[] = [...wanted.keys()],
 ): Promise<TaggedSlice[]> {
   const paths = [...new Set(wanted.map(([partition]) => partition))];
-  return tagLocations(runner, kind, slices, {
+  return tagLocations(runner, tableWith({ kind }), slices, {
     keys: keysOf(
       batchOfRows(
         schema,
@@ -158,7 +169,9 @@ describe.each(KINDS)("the index %s (IX-1)", (kind) => {
       partitions: { paths: ["p"], partitionOfRow: Int32Array.of(0) },
       rows: Int32Array.of(0),
     };
-    await expect(tagLocations(runner, kind, slices, wanted, signal)).rejects.toThrow("enough");
+    await expect(tagLocations(runner, tableWith({ kind }), slices, wanted, signal)).rejects.toThrow(
+      "enough",
+    );
   });
 });
 
@@ -175,5 +188,75 @@ test("bloom asks the footer before it reads keys, simple does not (IX-1, BASE-7)
   expect(found(await tag("bloom", [slice], [["p", "outside"]]))).toEqual([]);
   await expect(tag("simple", [slice], [["p", "outside"]])).rejects.toMatchObject({
     code: "CORRUPT",
+  });
+});
+
+test.each(["global-bloom", "global-simple"] as const)(
+  "the index %s finds a key in whatever partition it is (IX-6)",
+  async (kind) => {
+    const slices = [
+      await makeSlice("p", "g1", ["k1", "k2"]),
+      await makeSlice("q", "g2", ["k3", "k1"]),
+    ];
+    const wanted = {
+      keys: keysOf(batchOfRows(schema, [{ id: "k1" }, { id: "k4" }, { id: "k3" }])),
+      partitions: { paths: ["elsewhere"], partitionOfRow: Int32Array.of(0, 0, 0) },
+      rows: Int32Array.of(0, 1, 2),
+    };
+    const tagged = await tagLocations(runner, tableWith({ kind }), slices, wanted);
+    expect(found(tagged)).toEqual(["0: g1-0 @ 0", "0: g2-0 @ 1", "2: g2-0 @ 0"]);
+  },
+);
+
+test("a bucket index looks a key up in the file of its bucket alone (IX-8)", async () => {
+  const index = { kind: "bucket", buckets: 4 } as const;
+  const keys = Array.from({ length: 20 }, (_, at) => `k${at}`);
+  const wanted = {
+    keys: keysOf(
+      batchOfRows(
+        schema,
+        keys.map((id) => ({ id })),
+      ),
+    ),
+    partitions: { paths: ["p"], partitionOfRow: new Int32Array(20) },
+    rows: Int32Array.from(keys.keys()),
+  };
+  const bucketOf = runAtOnce(bucketsOfKeys(wanted.keys, 4, ["id"]));
+  // Every file holds every key, so that a look into a wrong one would show.
+  const slices = await Promise.all(
+    [0, 1, 2, 3].map((bucket) => makeSlice("p", `0000000${bucket}-aaaa`, keys)),
+  );
+  const tagged = await tagLocations(runner, tableWith(index), slices, wanted);
+  for (const { slice, entries } of tagged) {
+    const bucket = Number(slice.fileId.slice(0, 8));
+    expect([...entries].map((entry) => bucketOf[entry])).toEqual([...entries].map(() => bucket));
+  }
+  expect(tagged.reduce((sum, { entries }) => sum + entries.length, 0)).toBe(20);
+});
+
+test("two file groups of one bucket, and an id without a bucket, are refused (IX-9)", async () => {
+  const index = { kind: "bucket", buckets: 4 } as const;
+  const wanted = {
+    keys: keysOf(batchOfRows(schema, [{ id: "k1" }])),
+    partitions: { paths: ["p"], partitionOfRow: Int32Array.of(0) },
+    rows: Int32Array.of(0),
+  };
+  const twins = [
+    await makeSlice("p", "00000001-aaaa", ["k1"]),
+    await makeSlice("p", "00000001-bbbb", ["k1"]),
+  ];
+  await expect(tagLocations(runner, tableWith(index), twins, wanted)).rejects.toMatchObject({
+    code: "CORRUPT",
+    message: expect.stringContaining("belong to one bucket"),
+  });
+  const beyond = [await makeSlice("p", "00000004-cccc", ["k1"])];
+  await expect(tagLocations(runner, tableWith(index), beyond, wanted)).rejects.toMatchObject({
+    code: "CORRUPT",
+    message: expect.stringContaining("belongs to bucket 4"),
+  });
+  const foreign = [await makeSlice("p", "abc", ["k1"])];
+  await expect(tagLocations(runner, tableWith(index), foreign, wanted)).rejects.toMatchObject({
+    code: "CORRUPT",
+    message: expect.stringContaining("begins with no bucket number"),
   });
 });

@@ -311,9 +311,30 @@ describe("properties of other engines", () => {
   });
 
   test("an index that is not known is looked up as bloom (IX-1)", () => {
-    expect(read({ "hoodie.index.type": "GLOBAL_BLOOM" }).index).toEqual({ kind: "bloom" });
+    expect(read({ "hoodie.index.type": "RECORD_INDEX" }).index).toEqual({ kind: "bloom" });
     expect(read({ "hoodie.index.type": "BUCKET" }).index).toEqual({ kind: "bucket" });
     expect(read({ "hoodie.index.type": "Simple" }).index).toEqual({ kind: "simple" });
+  });
+
+  test("a global index moves keys unless it says otherwise (IX-6, IX-7)", () => {
+    const moves = { kind: "global-bloom", updatePartitionPath: true };
+    expect(read({ "hoodie.index.type": "GLOBAL_BLOOM" }).index).toEqual(moves);
+    const stays = { kind: "global-simple", updatePartitionPath: false };
+    const simple = { "hoodie.index.type": "GLOBAL_SIMPLE" };
+    const property = "hoodie.simple.index.update.partition.path";
+    expect(read({ ...simple, [property]: "false" }).index).toEqual(stays);
+    expect(read({ ...simple, "hoodie.bloom.index.update.partition.path": "false" }).index).toEqual({
+      ...stays,
+      updatePartitionPath: true,
+    });
+  });
+
+  test("a bucket index hashes the key columns unless others are named (IX-8)", () => {
+    const bucket = { "hoodie.index.type": "BUCKET", "hoodie.bucket.index.num.buckets": "4" };
+    expect(read(bucket).index).toEqual({ kind: "bucket", buckets: 4 });
+    expect(read(bucket).bucketHashFields).toEqual(read({}).recordKeyFields);
+    const named = { ...bucket, "hoodie.bucket.index.hash.field": "a,b" };
+    expect(read(named).bucketHashFields).toEqual(["a", "b"]);
   });
 });
 

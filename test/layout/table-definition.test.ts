@@ -82,7 +82,10 @@ describe("a definition (TBL-6)", () => {
 
   test("other table types and indexes are not supported", () => {
     refuses({ type: "merge-on-read" }, "UNSUPPORTED", /merge-on-read, expected copy-on-write/);
-    refuses({ index: { kind: "bucket" } }, "UNSUPPORTED", /bucket, expected bloom or simple/);
+    refuses({ index: { kind: "record" } }, "UNSUPPORTED", /index record, expected bloom, simple/);
+    refuses({ index: { kind: "bucket" } }, "INVALID", /undefined buckets, expected 1 to 100000/);
+    const wrong = { kind: "global-bloom", updatePartitionPath: "no" };
+    refuses({ index: wrong }, "INVALID", /updatePartitionPath is string, expected a boolean/);
     refuses({ timelineZone: "CET" }, "INVALID", /CET.*UTC or LOCAL/);
   });
 

@@ -24,8 +24,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: "src/write/transaction.ts",
-        from: "      const heartbeat = await Heartbeat.start(context, time, settings.heartbeat, signal);\n      let isRequested = false;\n      try {\n        const outcome = await createInstantFile(context, instant, new Uint8Array(0), {\n          writeId: createUuid(context.runtime.random),\n          signal,\n        });\n",
-        to: "      let isRequested = false;\n      const outcome = await createInstantFile(context, instant, new Uint8Array(0), {\n        writeId: createUuid(context.runtime.random),\n        signal,\n      });\n      const heartbeat = await Heartbeat.start(context, time, settings.heartbeat, signal);\n      try {\n",
+        from: "      const heartbeat = await Heartbeat.start(context, time, settings.heartbeat, signal);\n      let isRequested = false;\n      try {\n        const content = await requestContent(context, action);\n        const outcome = await createInstantFile(context, instant, content, {\n          writeId: createUuid(context.runtime.random),\n          signal,\n        });\n",
+        to: "      let isRequested = false;\n      const content = await requestContent(context, action);\n      const outcome = await createInstantFile(context, instant, content, {\n        writeId: createUuid(context.runtime.random),\n        signal,\n      });\n      const heartbeat = await Heartbeat.start(context, time, settings.heartbeat, signal);\n      try {\n",
       },
     ],
     suite: "writers",
@@ -71,7 +71,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     effect: "keys to be deleted that others inserted meanwhile are not looked up again",
     edits: [
       {
-        file: "src/write/copy-on-write.ts",
+        file: "src/write/work-plan.ts",
         from: "    if (isTagged[entry] === 1) continue;\n    absent",
         to: "    if (isTagged[entry] === 1 || (finalRows[entry] as number) < 0) continue;\n    absent",
       },
@@ -374,7 +374,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     effect: "of several changes of a key the last decides whether the stored row stays",
     edits: [
       {
-        file: "src/write/incoming-records.ts",
+        file: "src/write/key-folding.ts",
         from: "else if (threshold >= 0 && compare && compare(threshold, row) <= 0) thresholdRows[id] = row;",
         to: "else if (threshold >= 0) thresholdRows[id] = row;",
       },
@@ -386,7 +386,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     effect: "of two versions in one write with one ordering value the first stays",
     edits: [
       {
-        file: "src/write/incoming-records.ts",
+        file: "src/write/key-folding.ts",
         from: "compare(current, row) <= 0",
         to: "compare(current, row) < 0",
       },
@@ -428,5 +428,94 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       },
     ],
     suite: "writers",
+  },
+  {
+    name: "no-overwritten-check",
+    effect: "rows that come to a partition while it is replaced stay beside its new ones",
+    edits: [
+      {
+        file: "src/write/conflict-check.ts",
+        from: "    refuseOverwritten(footprint, instant, metadata);\n",
+        to: "    void refuseOverwritten;\n",
+      },
+    ],
+    suite: "writers",
+  },
+  {
+    name: "replaced-not-touched",
+    effect: "file groups that a replace commit takes out may be written meanwhile",
+    edits: [
+      {
+        file: "src/write/write-operation.ts",
+        from: "...replacedKeys(replaced)",
+        to: "...replacedKeys(new Map(replaced.size < 0 ? replaced : []))",
+      },
+      {
+        file: "src/write/conflict-check.ts",
+        from: "    refuseOverwritten(footprint, instant, metadata);\n",
+        to: "    void refuseOverwritten;\n",
+      },
+    ],
+    suite: "writers",
+  },
+  {
+    name: "first-partition-not-replaced",
+    effect: "the first partition of an insert overwrite keeps its rows",
+    edits: [
+      {
+        file: "src/write/replaced-groups.ts",
+        from: '  const partitions = scope === "table" ? undefined : [...scope].sort();\n',
+        to: '  const partitions = scope === "table" ? undefined : [...scope].sort().slice(1);\n',
+      },
+    ],
+    suite: "histories",
+  },
+  {
+    name: "partial-takes-first",
+    effect: "of several partial rows of a key the first one gives the value of a column",
+    edits: [
+      {
+        file: "src/write/resolved-rows.ts",
+        from: "    for (let index = version.rows.length - 1; index >= 0; index -= 1) {\n",
+        to: "    for (let index = 0; index < version.rows.length; index += 1) {\n",
+      },
+    ],
+    suite: "histories",
+  },
+  {
+    name: "older-rows-move",
+    effect: "an older row that a global index finds in another partition moves it",
+    edits: [
+      {
+        file: "src/write/key-resolver.ts",
+        from: "      if (this.#isNewer(version, row)) left.push(version);\n      else if (isHome)",
+        to: "      if (isHome && this.#isNewer(version, row)) left.push(version);\n      else if (isHome)",
+      },
+    ],
+    suite: "histories",
+  },
+  {
+    name: "marks-leave-no-grave",
+    effect: "an older row behind one that is marked as deleted is inserted again",
+    edits: [
+      {
+        file: "src/write/key-folding.ts",
+        from: "deletes?.[row] === 1 && !(keepsGraves && isOrdered) ? -1 : row",
+        to: "deletes?.[row] === 1 ? -1 : row",
+      },
+    ],
+    suite: "histories",
+  },
+  {
+    name: "bucket-of-another-hash",
+    effect: "the list of hashed values is not counted into the hash",
+    edits: [
+      {
+        file: "src/indexing/bucket-hash.ts",
+        from: "      ? (31 + hash) | 0\n",
+        to: "      ? hash | 0\n",
+      },
+    ],
+    suite: "histories",
   },
 ];

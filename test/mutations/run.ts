@@ -1,10 +1,19 @@
 // Plants one bug after the other in a copy of the source, runs the suites that should notice, and says
 // which did. Run: npm run test:mutations [-- <name> ...]. It takes about a minute a bug.
-import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { argv, execPath, exit, stderr, stdout } from "node:process";
+import { argv, execPath, exit, kill, stderr, stdout } from "node:process";
 import { fileURLToPath } from "node:url";
 import { PLANTED_BUGS, type PlantedBug, type SourceEdit } from "./planted-bugs.ts";
 
@@ -20,7 +29,8 @@ const SUITES: Readonly<Record<PlantedBug["suite"], readonly (readonly [string, s
   ],
   histories: [
     ["unit", ["test/write", "test/hudi-table", "test/file-group/base-file-merge"]],
-    ["histories", ["test/simulation/random-histories"]],
+    ["index", ["test/indexing"]],
+    ["histories", ["test/simulation/random-histories", "test/simulation/random-operations"]],
   ],
 };
 
@@ -42,31 +52,41 @@ function plant(folder: string, edit: SourceEdit): void {
   );
 }
 
+/** Runs a command and whatever it starts, for so long at most; tells whether it ended well. */
+async function endsWell(args: readonly string[], folder: string, mostMs: number): Promise<boolean> {
+  const child = spawn(execPath, args, { cwd: folder, detached: true, stdio: "ignore" });
+  // A bug may be a loop without end in a child of the test runner, so the whole group is ended.
+  const timer = setTimeout(() => kill(-(child.pid as number), "SIGKILL"), mostMs);
+  const [status] = (await once(child, "exit")) as [number | null];
+  clearTimeout(timer);
+  return status === 0;
+}
+
 /** The first test that fails, or undefined when all pass. */
-function findFailure(folder: string, files: readonly string[]): string | undefined {
+async function findFailure(folder: string, files: readonly string[]): Promise<string | undefined> {
   const output = join(folder, "report.json");
+  rmSync(output, { force: true });
   const vitest = join(ROOT, "node_modules/vitest/vitest.mjs");
   const args = ["run", "--project", "unit", "--bail", "1", "--reporter", "json"];
-  const run = spawnSync(execPath, [vitest, ...args, "--outputFile", output, ...files], {
-    cwd: folder,
-    encoding: "utf8",
-    timeout: 600_000,
-  });
-  if (run.status === 0) return undefined;
+  const command = [vitest, ...args, "--outputFile", output, ...files];
+  if (await endsWell(command, folder, 600_000)) return undefined;
+  if (!existsSync(output)) return "the suite did not end";
   const report = JSON.parse(readFileSync(output, "utf8")) as Report;
   const tests = report.testResults.flatMap((file) => file.assertionResults);
   return tests.find((one) => one.status === "failed")?.fullName ?? "the suite did not end";
 }
 
-function tryBug(folder: string, bug: PlantedBug): readonly string[] {
+async function tryBug(folder: string, bug: PlantedBug): Promise<readonly string[]> {
   const files = [...new Set(bug.edits.map((edit) => edit.file))];
   const whole = new Map(files.map((file) => [file, readFileSync(join(folder, file))]));
   try {
     for (const edit of bug.edits) plant(folder, edit);
-    return SUITES[bug.suite].flatMap(([name, tests]) => {
-      const failure = findFailure(folder, tests);
-      return failure === undefined ? [] : [`${name}: ${failure}`];
-    });
+    const noticed: string[] = [];
+    for (const [name, tests] of SUITES[bug.suite]) {
+      const failure = await findFailure(folder, tests);
+      if (failure !== undefined) noticed.push(`${name}: ${failure}`);
+    }
+    return noticed;
   } finally {
     for (const [file, bytes] of whole) writeFileSync(join(folder, file), bytes);
   }
@@ -81,7 +101,7 @@ try {
   symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
   for (const [index, bug] of bugs.entries()) {
     stderr.write(`${index + 1} of ${bugs.length}: ${bug.effect}\n`);
-    const noticed = tryBug(folder, bug);
+    const noticed = await tryBug(folder, bug);
     if (noticed.length === 0) missed += 1;
     stdout.write(`${noticed.length > 0 ? "caught" : "MISSED"}  ${bug.name}\n`);
     for (const line of noticed) stdout.write(`        ${line}\n`);

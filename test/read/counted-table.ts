@@ -1,4 +1,5 @@
 // A table in memory whose storage is counted, and whose base files can be cut into small row groups.
+
 import { openBaseFile } from "../../src/file-group/base-file.ts";
 import { openParquetWriter } from "../../src/format/open-parquet-writer.ts";
 import { HudiTable, type TableOptions } from "../../src/hudi-table.ts";
@@ -7,6 +8,7 @@ import { SimulatedClock } from "../../src/runtime/clock.ts";
 import { seededRandom } from "../../src/runtime/random.ts";
 import { MemoryStorage } from "../../src/storage/memory-storage.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
+import { readRowGroup } from "../format/parquet-samples.ts";
 import { SMALL_WRITES, START_MS } from "../support/memory-table.ts";
 import { type CountedStorage, countCalls } from "./counted-storage.ts";
 
@@ -59,7 +61,7 @@ export async function regroup(store: MemoryStore, path: string, groupRows: numbe
     rowGroupRows: groupRows,
   });
   for (let group = 0; group < reader.rowGroups.length; group += 1) {
-    await writer.write(await reader.readRowGroup(group, reader.schema.fields));
+    await writer.write(await readRowGroup(reader, group, reader.schema.fields));
   }
   await writer.close(reader.keyValues);
   store.put(path, Buffer.concat(parts), undefined);

@@ -68,6 +68,7 @@ function compareValues(a: unknown, b: unknown): number {
     const [x, y] = [a, String(b)].map((text) => BigInt(text.replace(".", "")));
     return Number((x as bigint) > (y as bigint)) - Number((x as bigint) < (y as bigint));
   }
+  if (a instanceof Uint8Array) return Buffer.compare(a, b as Uint8Array);
   if (typeof a === "string") return Buffer.compare(Buffer.from(a), Buffer.from(b as string));
   const [x, y] = [a, b].map((value) => (value instanceof Date ? value.getTime() : value)) as [
     bigint,

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createOrderingComparator } from "../../src/file-group/record-merger.ts";
-import type { Column, ColumnBatch } from "../../src/format/column-batch.ts";
+import { type Column, type ColumnBatch, isPresent } from "../../src/format/column-batch.ts";
 import { gatherColumn } from "../../src/format/column-gather.ts";
 import { createTableSchema, type Field } from "../../src/format/schema.ts";
 import {
@@ -25,9 +25,7 @@ function boundsOf(batch: ColumnBatch): (name: string) => ColumnBounds | undefine
     const index = batch.schema.fields.findIndex((field) => field.name === name);
     const column = batch.columns[index] as Column;
     const compare = createOrderingComparator(column, column);
-    const present = [...Array(batch.rowCount).keys()].filter(
-      (row) => !column.validity || ((column.validity[row >> 3] as number) & (1 << (row & 7))) !== 0,
-    );
+    const present = [...Array(batch.rowCount).keys()].filter((row) => isPresent(column, row));
     if (present.length === 0) return { extremes: undefined, mayHoldNulls: true };
     const sorted = present.sort(compare);
     const picks = Int32Array.of(sorted[0] as number, sorted.at(-1) as number);

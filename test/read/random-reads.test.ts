@@ -4,23 +4,12 @@ import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { createTableSchema } from "../../src/format/schema.ts";
 import type { HudiTable } from "../../src/index.ts";
-import { columnsOf } from "../format/column-samples.ts";
+import { ALL_TYPES, columnsOf } from "../format/column-samples.ts";
 import { rowTexts } from "../support/row-text.ts";
 import { createCountedTable, dataFilesOf, regroup } from "./counted-table.ts";
 import { evaluate, predicateOver, type Row, rowsOf } from "./plain-filter.ts";
 
-const FIELDS = {
-  id: "string",
-  part: "int?",
-  text: "string?",
-  flag: "boolean?",
-  small: "int?",
-  big: "long?",
-  ratio: "double?",
-  day: "date?",
-  moment: "timestamp-micros?",
-  price: "decimal(10,2)?",
-} as const;
+const FIELDS = { id: "string", part: "int?", ...ALL_TYPES } as const;
 const schema = createTableSchema("t", FIELDS);
 
 let table: HudiTable<Row>;

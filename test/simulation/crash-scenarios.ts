@@ -1,6 +1,7 @@
 // The operations whose every storage call is made to fail: the table each begins with, and what it
 // should look like after.
 import { HudiTable } from "../../src/hudi-table.ts";
+import type { IndexDefinition } from "../../src/layout/index-definition.ts";
 import { SimulatedClock } from "../../src/runtime/clock.ts";
 import type { Fault, StorageCall } from "../../src/storage/memory-faults.ts";
 import type { MemoryStore } from "../../src/storage/memory-store.ts";
@@ -48,27 +49,33 @@ export const DEFINITION = {
   orderingField: "version",
 } as const;
 
-function createModel(): ModelTable {
+function createModel(index: IndexDefinition): ModelTable {
   const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
   return new ModelTable({
     recordKey: "id",
     partitionBy: "region",
     orderingField: "version",
     compare,
+    global: index.kind.startsWith("global") ? "moves" : undefined,
+    columns: { id: "required", region: "required", version: "required", amount: "nullable" },
   });
 }
 
 const COMMITS_OF_TABLE = 3;
 
 /** A table of two partitions and three commits. */
-async function createTable(leaseKind: LeaseKind): Promise<{
+async function createTable(
+  leaseKind: LeaseKind,
+  index: IndexDefinition = { kind: "bloom" },
+): Promise<{
   clock: SimulatedClock;
   store: MemoryStore;
   table: HudiTable<AnyRow>;
   model: ModelTable;
 }> {
-  const { clock, store, table } = await createMemoryTable(DEFINITION, { leaseKind });
-  const model = createModel();
+  const definition = { ...DEFINITION, index };
+  const { clock, store, table } = await createMemoryTable(definition, { leaseKind });
+  const model = createModel(index);
   const open = table as unknown as HudiTable<AnyRow>;
   const batches = [
     [row("a1", "eu", 1, 10), row("a2", "eu", 1), row("b1", "us", 1, 5)],
@@ -89,8 +96,9 @@ async function writeScenario(
   leaseKind: LeaseKind,
   run: Operation,
   apply: (model: ModelTable) => void,
+  index?: IndexDefinition,
 ): Promise<Scenario> {
-  const { clock, store, model } = await createTable(leaseKind);
+  const { clock, store, model } = await createTable(leaseKind, index);
   const after = model.copy();
   apply(after);
   return { store, nowMs: clock.now(), before: model, after, run, failsClean: true };
@@ -98,6 +106,14 @@ async function writeScenario(
 
 const NEW_ROWS = [row("c1", "eu", 1, 1), row("c2", "us", 1), row("c3", "asia", 1, 3)];
 const MIXED_ROWS = [row("a1", "eu", 3, 99), row("b1", "us", 0, 1), row("b2", "us", 2), ...NEW_ROWS];
+const PARTIAL_ROWS = [
+  { id: "a1", region: "eu", version: 3n },
+  { id: "a2", region: "eu", amount: 5n },
+  { id: "b1", region: "us", version: 0n, amount: 6n },
+  { id: "f1", region: "asia", version: 1n },
+];
+const MOVED_ROWS = [row("a1", "us", 3, 1), row("b1", "asia", 2), row("a3", "us", 1), ...NEW_ROWS];
+const EU_ROWS = [row("a1", "eu", 1, 2), row("e1", "eu", 1)];
 const KEYS = [
   { id: "a1", region: "eu" },
   { id: "b1", region: "us" },
@@ -112,8 +128,12 @@ const CHANGES: Change<AnyRow>[] = [
 
 type Factory = (leaseKind: LeaseKind) => Promise<Scenario>;
 
-function scenarioOf(run: Operation, apply: (model: ModelTable) => void): Factory {
-  return (leaseKind) => writeScenario(leaseKind, run, apply);
+function scenarioOf(
+  run: Operation,
+  apply: (model: ModelTable) => void,
+  index?: IndexDefinition,
+): Factory {
+  return (leaseKind) => writeScenario(leaseKind, run, apply, index);
 }
 
 /** Writes of every kind on a table that has rows. */
@@ -153,29 +173,92 @@ export const WRITE_SCENARIOS: readonly (readonly [string, Factory])[] = [
       (m) => m.apply(CHANGES),
     ),
   ],
+  [
+    "an insert overwrite of partitions",
+    scenarioOf(
+      (t) => t.insertOverwrite(EU_ROWS),
+      (m) => m.overwrite(EU_ROWS, "partitions"),
+    ),
+  ],
+  [
+    "an insert overwrite of the table",
+    scenarioOf(
+      (t) => t.insertOverwriteTable(NEW_ROWS),
+      (m) => m.overwrite(NEW_ROWS, "table"),
+    ),
+  ],
+  [
+    "an upsert of partial rows",
+    scenarioOf(
+      (t) => t.upsert(PARTIAL_ROWS, { partial: true }),
+      (m) => m.upsert(PARTIAL_ROWS),
+    ),
+  ],
+  [
+    "an upsert that moves keys of a global index",
+    scenarioOf(
+      (t) => t.upsert(MOVED_ROWS),
+      (m) => m.upsert(MOVED_ROWS),
+      { kind: "global-bloom" },
+    ),
+  ],
+  [
+    "an upsert into buckets",
+    scenarioOf(
+      (t) => t.upsert(MIXED_ROWS),
+      (m) => m.upsert(MIXED_ROWS),
+      { kind: "bucket", buckets: 2 },
+    ),
+  ],
+  [
+    "a deletion of partitions",
+    scenarioOf(
+      (t) => t.deletePartitions(["us", { region: "nowhere" }]),
+      (m) => m.deletePartitions([row("", "us", 0)]),
+    ),
+  ],
 ];
 
 /** Undoing of every kind, and the switch of the metadata table. */
 export const RECOVERY_SCENARIOS: readonly (readonly [string, Factory])[] = [
   ["the rollback of a killed writer", (leaseKind) => upsertAfterDeath(leaseKind, 16)],
   ["the rollback of a pending write by name", rollbackOfPending],
-  ["the rollback of the newest commit by name", rollbackOfCompleted],
+  [
+    "the rollback of the newest commit by name",
+    (leaseKind) =>
+      rollbackOfCompleted(
+        leaseKind,
+        (t) => t.upsert(MIXED_ROWS),
+        (m) => m.upsert(MIXED_ROWS),
+      ),
+  ],
+  [
+    "the rollback of an insert overwrite by name",
+    (leaseKind) =>
+      rollbackOfCompleted(
+        leaseKind,
+        (t) => t.insertOverwrite(EU_ROWS),
+        (m) => m.overwrite(EU_ROWS, "partitions"),
+      ),
+  ],
+  ["the rollback of a killed insert overwrite", upsertAfterKilledOverwrite],
   ["the end of a killed rollback", finishOfKilledRollback],
   ["the drop of a metadata table", metadataTableDrop],
 ];
 
-/** Runs an upsert that dies at its call of this number, or not at all if it makes fewer calls. */
+/** Runs a write that dies at its call of this number, or not at all if it makes fewer calls. */
 async function killWriter(
   store: MemoryStore,
   clock: SimulatedClock,
   leaseKind: LeaseKind,
   atCall: number,
+  run: Operation = (table) => table.upsert(MIXED_ROWS),
 ): Promise<string | undefined> {
   const chooseFault = ({ index }: StorageCall): Fault | undefined =>
     index === atCall ? "dies-after" : undefined;
   const options = processOptions(store, { clock, leaseKind, seed: 77, chooseFault });
   const table = await HudiTable.open<AnyRow>("memory:", options);
-  await table.upsert(MIXED_ROWS).catch(() => undefined);
+  await run(table).catch(() => undefined);
   const files = timelineFiles(store);
   const completed = new Set(files.filter((f) => f.state === "completed").map((f) => f.time));
   return files.find(({ time }) => !completed.has(time))?.time;
@@ -204,6 +287,24 @@ export async function upsertAfterDeath(leaseKind: LeaseKind, atCall: number): Pr
   };
 }
 
+/** An upsert that finds an insert overwrite whose data files are written and whose writer is dead. */
+async function upsertAfterKilledOverwrite(leaseKind: LeaseKind): Promise<Scenario> {
+  const { clock, store, model } = await createTable(leaseKind);
+  const dead = await killWriter(store, clock, leaseKind, 13, (t) => t.insertOverwrite(EU_ROWS));
+  if (dead === undefined) throw new Error("the insert overwrite did not die");
+  clock.advance(EXPIRE_MS);
+  const after = model.copy();
+  after.upsert(NEW_ROWS);
+  return {
+    store,
+    nowMs: clock.now(),
+    before: model,
+    after,
+    run: (table) => table.upsert(NEW_ROWS),
+    failsClean: true,
+  };
+}
+
 async function rollbackOfPending(leaseKind: LeaseKind): Promise<Scenario> {
   const { clock, store, model } = await createTable(leaseKind);
   const instant = (await killWriter(store, clock, leaseKind, 16)) as string;
@@ -217,11 +318,15 @@ async function rollbackOfPending(leaseKind: LeaseKind): Promise<Scenario> {
   };
 }
 
-async function rollbackOfCompleted(leaseKind: LeaseKind): Promise<Scenario> {
+async function rollbackOfCompleted(
+  leaseKind: LeaseKind,
+  write: (table: HudiTable<AnyRow>) => Promise<{ readonly instant: string }>,
+  apply: (model: ModelTable) => void,
+): Promise<Scenario> {
   const { clock, store, table, model } = await createTable(leaseKind);
   const before = model.copy();
-  before.upsert(MIXED_ROWS);
-  const { instant } = await table.upsert(MIXED_ROWS);
+  apply(before);
+  const { instant } = await write(table);
   clock.advance(60_000);
   return {
     store,

@@ -16,6 +16,10 @@ const SOAK = Number(process.env.HUDI_LAKE_SOAK ?? 1);
 const UPSERTS = ["upsert"] as const;
 const ADDING = ["upsert", "upsert", "insert", "bulkInsert"] as const;
 const EVERYTHING = ["upsert", "upsert", "delete", "apply", "insert"] as const;
+const REPLACING = [
+  ...(["upsert", "upsert", "insert", "delete", "apply"] as const),
+  ...(["insertOverwrite", "insertOverwrite", "insertOverwriteTable", "deletePartitions"] as const),
+];
 
 /** What is simulated, and with how many seeds. */
 const PROFILES: readonly (readonly [string, number, Profile])[] = [
@@ -28,6 +32,67 @@ const PROFILES: readonly (readonly [string, number, Profile])[] = [
     "writers that insert the same new keys at once write each key once",
     50,
     { writers: 4, callsPerWriter: 1, keys: 3, partitions: 1, kinds: UPSERTS },
+  ],
+  [
+    "writers that move keys of a global index leave each in one partition",
+    60,
+    {
+      writers: 3,
+      callsPerWriter: 2,
+      keys: 4,
+      partitions: 3,
+      kinds: ["upsert", "upsert", "apply", "delete"],
+      index: { kind: "global-bloom" },
+    },
+  ],
+  [
+    "writers that move keys and die, or whose requests get lost, move them whole",
+    40,
+    {
+      writers: 3,
+      callsPerWriter: 2,
+      keys: 4,
+      partitions: 3,
+      kinds: ["upsert", "upsert", "apply", "delete"],
+      index: { kind: "global-simple" },
+      deaths: true,
+      losses: true,
+    },
+  ],
+  [
+    "writers that fill the same buckets give each bucket one file group",
+    60,
+    {
+      writers: 3,
+      callsPerWriter: 2,
+      keys: 12,
+      partitions: 2,
+      kinds: ["upsert", "upsert", "upsert", "apply", "delete", "insertOverwrite"],
+      index: { kind: "bucket", buckets: 2 },
+    },
+  ],
+  [
+    "writers that replace partitions see every row of those that came before",
+    60,
+    { writers: 3, callsPerWriter: 2, keys: 5, partitions: 2, kinds: REPLACING },
+  ],
+  [
+    "writers that replace partitions and die, or whose requests get lost, replace all or nothing",
+    60,
+    {
+      writers: 3,
+      callsPerWriter: 2,
+      keys: 5,
+      partitions: 2,
+      kinds: REPLACING,
+      deaths: true,
+      losses: true,
+    },
+  ],
+  [
+    "rollbacks of replace commits bring back what was replaced",
+    60,
+    { writers: 2, callsPerWriter: 3, keys: 5, partitions: 2, kinds: REPLACING, undoer: true },
   ],
   [
     "writers in partitions of their own do not disturb each other",
@@ -138,7 +203,7 @@ const PROFILES: readonly (readonly [string, number, Profile])[] = [
 
 describe("in every simulated order", () => {
   it.each(PROFILES)(
-    "%s (TX-2, TX-10, TX-14, CF-1, CF-2, CF-3, CF-4, IN-3)",
+    "%s (TX-2, TX-10, TX-14, CF-1, CF-2, CF-3, CF-4, CF-8, CF-9, IX-6, IX-9, IN-3)",
     { timeout: 60_000 * SOAK },
     async (_, seeds, profile) => {
       let calls = 0;

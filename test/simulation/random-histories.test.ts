@@ -18,6 +18,7 @@ import {
   type Step,
   stepOf,
 } from "./row-generators.ts";
+import { applyTo, type WriteCall } from "./write-history.ts";
 
 const SOAK = Number(process.env.HUDI_LAKE_SOAK ?? 1);
 const SEED = Number(process.env.HUDI_LAKE_SEED ?? 1);
@@ -57,10 +58,7 @@ class History {
     } else {
       const model = this.model.copy();
       const { instant } = await this.#write(step);
-      if (step.kind === "apply") model.apply(step.changes as readonly Change<AnyRow>[], instant);
-      else if (step.kind === "delete") model.delete(step.rows);
-      else if (step.kind === "upsert") model.upsert(step.rows, instant);
-      else model.insert(step.rows, instant);
+      applyTo(model, step as WriteCall, instant);
       this.versions.push({ instant, model });
     }
     expect(await this.#rows()).toEqual(rowTexts(this.model.rows()));
@@ -138,7 +136,7 @@ describe("a table and the model agree after every step of a random history", () 
     ]),
   ];
   it.each(shapes)(
-    "%s (MR-1, MR-2, MR-4, MR-5, MR-6, MR-7, MR-8, MR-9, IN-1, IN-4, PR-1)",
+    "%s (MR-1, MR-2, MR-4, MR-5, MR-6, MR-7, MR-8, MR-9, TX-16, TX-17, IN-1, IN-4, IN-7, PR-1)",
     { timeout: 60_000 * SOAK },
     async (_, shape) => {
       let steps = 0;

@@ -141,8 +141,16 @@ export function rowOf(shape: HistoryShape): fc.Arbitrary<AnyRow> {
 
 /** A step of a history. */
 export type Step =
-  | { readonly kind: "upsert" | "insert" | "bulkInsert"; readonly rows: readonly AnyRow[] }
-  | { readonly kind: "delete"; readonly rows: readonly AnyRow[] }
+  | {
+      readonly kind:
+        | "upsert"
+        | "insert"
+        | "bulkInsert"
+        | "insertOverwrite"
+        | "insertOverwriteTable";
+      readonly rows: readonly AnyRow[];
+    }
+  | { readonly kind: "delete" | "deletePartitions"; readonly rows: readonly AnyRow[] }
   | { readonly kind: "apply"; readonly changes: readonly GeneratedChange[] }
   | { readonly kind: "rollback" };
 
@@ -175,10 +183,15 @@ function changeOf(shape: HistoryShape): fc.Arbitrary<GeneratedChange> {
   return fc.oneof(write, write, move, forced, ordered);
 }
 
+function partitionsOf({ values }: PartitionType): fc.Arbitrary<Step> {
+  const named = fc.option(values, { freq: 3 }).map((part): AnyRow => ({ part }));
+  return fc.array(named, { maxLength: 2 }).map((rows) => ({ kind: "deletePartitions", rows }));
+}
+
 /** A step; rollbacks of the newest commit are rare. */
 export function stepOf(shape: HistoryShape): fc.Arbitrary<Step> {
   const rows = fc.array(rowOf(shape), { maxLength: 6 });
-  const rowsFor = <K extends "upsert" | "insert" | "bulkInsert">(kind: K): fc.Arbitrary<Step> =>
+  const rowsFor = (kind: Exclude<Step["kind"], "apply" | "rollback">): fc.Arbitrary<Step> =>
     rows.map((list) => ({ kind, rows: list }));
   const keys = fc.array(rowOf(shape), { maxLength: 4 }).map(
     (list): Step => ({
@@ -195,6 +208,9 @@ export function stepOf(shape: HistoryShape): fc.Arbitrary<Step> {
     { weight: 1, arbitrary: rowsFor("bulkInsert") },
     { weight: 2, arbitrary: keys },
     { weight: 4, arbitrary: changes },
+    { weight: 1, arbitrary: rowsFor("insertOverwrite") },
+    { weight: 1, arbitrary: rowsFor("insertOverwriteTable") },
+    ...(shape.partition ? [{ weight: 1, arbitrary: partitionsOf(shape.partition) }] : []),
     { weight: 1, arbitrary: fc.constant<Step>({ kind: "rollback" }) },
   );
 }

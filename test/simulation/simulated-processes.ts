@@ -2,7 +2,7 @@
 // Time is simulated: it passes between calls by little, and where all sleep up to the next event.
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { HudiTable, type TableOptions } from "../../src/hudi-table.ts";
-import type { CancelTimer, Clock } from "../../src/runtime/clock.ts";
+import { type CancelTimer, type Clock, deadlineByTimer } from "../../src/runtime/clock.ts";
 import { createFraction, seededRandom } from "../../src/runtime/random.ts";
 import type { Fault, StorageCall } from "../../src/storage/memory-faults.ts";
 import type { MemoryStorage } from "../../src/storage/memory-storage.ts";
@@ -41,15 +41,17 @@ interface Sleeper {
 export interface CommitEvent {
   readonly kind: "completed" | "removed";
   readonly instant: string;
+  readonly path: string;
   /** The commit metadata, empty where it was removed. */
   readonly content: Uint8Array;
 }
 
 /** Files whose creation decides something: they get lost more often than others. */
-const DECISIVE_PATH = /^\.hoodie\/\d{17}\.(commit|rollback\.requested|rollback\.inflight)$/;
+const DECISIVE_PATH =
+  /^\.hoodie\/\d{17}\.(commit|replacecommit|rollback\.requested|rollback\.inflight)$/;
 /** A request that was sent arrives within this time or never: less than the limit of a request. */
 export const LATEST_ARRIVAL_MS = 40_000;
-const COMMIT_PATH = /^\.hoodie\/(\d{17})\.commit$/;
+const COMMIT_PATH = /^\.hoodie\/(\d{17})\.(?:commit|replacecommit)$/;
 /** More calls than any simulation here makes: whoever gets there does not end. */
 const MAX_STEPS = 20_000;
 
@@ -183,7 +185,7 @@ export class Simulation implements Clock {
 
   /** Notes which commits came or went otherwise than by a call of a process here. */
   noteCommits(): void {
-    const known = this.events.map(({ instant }) => `.hoodie/${instant}.commit`);
+    const known = this.events.map((event) => event.path);
     const present = [...this.store.paths()].filter((path) => COMMIT_PATH.test(path));
     for (const path of new Set([...known, ...present.sort()])) this.#noteCommit(path);
   }
@@ -195,7 +197,7 @@ export class Simulation implements Clock {
     const content = this.store.find(path)?.bytes;
     if ((content !== undefined) === wasThere) return;
     const kind = content ? "completed" : "removed";
-    this.events.push({ kind, instant, content: content ?? new Uint8Array(0) });
+    this.events.push({ kind, instant, path, content: content ?? new Uint8Array(0) });
   }
 
   /** Waits until every process waits for a storage call or the time, or has ended. */
@@ -299,12 +301,7 @@ export class SimulatedProcess implements Clock {
   }
 
   deadline(ms: number): AbortSignal {
-    const controller = new AbortController();
-    const cancel = this.every(ms, () => {
-      cancel();
-      controller.abort(new Error(`${ms} ms have passed`));
-    });
-    return controller.signal;
+    return deadlineByTimer(this, ms);
   }
 
   begin(): boolean {

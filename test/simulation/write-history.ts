@@ -11,8 +11,16 @@ import type { CommitEvent, Simulation } from "./simulated-processes.ts";
 
 /** One write call. */
 export type WriteCall =
-  | { readonly kind: "insert" | "upsert" | "bulkInsert"; readonly rows: readonly AnyRow[] }
-  | { readonly kind: "delete"; readonly rows: readonly AnyRow[] }
+  | {
+      readonly kind:
+        | "insert"
+        | "upsert"
+        | "bulkInsert"
+        | "insertOverwrite"
+        | "insertOverwriteTable";
+      readonly rows: readonly AnyRow[];
+    }
+  | { readonly kind: "delete" | "deletePartitions"; readonly rows: readonly AnyRow[] }
   | { readonly kind: "apply"; readonly changes: readonly Change<AnyRow>[] };
 
 interface Asked {
@@ -117,9 +125,28 @@ function hasDied(error: unknown): boolean {
   return false;
 }
 
-function applyTo(model: ModelTable, write: WriteCall, by: string): void {
-  if (write.kind === "apply") model.apply(write.changes, by);
-  else if (write.kind === "upsert") model.upsert(write.rows, by);
-  else if (write.kind === "delete") model.delete(write.rows);
-  else model.insert(write.rows, by);
+/** What a write does to a model. */
+export function applyTo(model: ModelTable, write: WriteCall, by: string): void {
+  switch (write.kind) {
+    case "apply":
+      model.apply(write.changes, by);
+      break;
+    case "upsert":
+      model.upsert(write.rows, by);
+      break;
+    case "delete":
+      model.delete(write.rows);
+      break;
+    case "deletePartitions":
+      model.deletePartitions(write.rows);
+      break;
+    case "insertOverwrite":
+      model.overwrite(write.rows, "partitions", by);
+      break;
+    case "insertOverwriteTable":
+      model.overwrite(write.rows, "table", by);
+      break;
+    default:
+      model.insert(write.rows, by);
+  }
 }

@@ -1,9 +1,11 @@
 // One simulated run: writers and readers on one table under a seed, and the checks at its end.
 import { isHudiError } from "../../src/errors.ts";
 import { HudiTable } from "../../src/hudi-table.ts";
+import type { IndexDefinition } from "../../src/layout/index-definition.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import type { CommitMetadata } from "../../src/timeline/commit-metadata.ts";
 import { parseCommitMetadata } from "../../src/timeline/commit-metadata.ts";
+import { isWriteAction } from "../../src/timeline/instant.ts";
 import { processOptions } from "../support/memory-table.ts";
 import { type AnyRow, placeText, rowTexts } from "../support/row-text.ts";
 import {
@@ -39,6 +41,8 @@ export interface Profile {
   /** Requests and replies get lost, or arrive late. */
   readonly losses?: boolean;
   readonly reader?: boolean;
+  /** Default `bloom`. */
+  readonly index?: IndexDefinition;
   /** A process rolls the newest commit back now and then; not together with a reader. */
   readonly undoer?: boolean;
 }
@@ -74,8 +78,13 @@ async function runAndCheck(
   profile: Profile,
   leaseKind: Storage["leaseKind"],
 ): Promise<FinishedRun> {
-  const history = new WriteHistory(simulation, { recordKey: "id", partitionBy: "part" });
-  await createTable(simulation, leaseKind);
+  const { index } = profile;
+  const history = new WriteHistory(simulation, {
+    recordKey: "id",
+    partitionBy: "part",
+    global: index?.kind.startsWith("global") ? "moves" : undefined,
+  });
+  await createTable(simulation, leaseKind, index);
   for (let number = 0; number < profile.writers; number += 1) {
     const traits = chooseTraits(simulation, profile);
     simulation.add(`writer ${number}`, traits, (process) =>
@@ -97,6 +106,7 @@ async function runAndCheck(
 export async function createTable(
   simulation: Simulation,
   leaseKind: Storage["leaseKind"],
+  index?: IndexDefinition,
 ): Promise<void> {
   const clock = { ...noTimers, now: () => simulation.now() };
   await HudiTable.create(
@@ -107,6 +117,7 @@ export async function createTable(
       fields: { id: "string", part: "string", value: "long" },
       recordKey: "id",
       partitionBy: "part",
+      index,
     },
     processOptions(simulation.store, { clock, leaseKind }),
   );
@@ -178,6 +189,7 @@ function chooseWrite(
       ),
     };
   }
+  if (kind === "deletePartitions") return { kind, rows: rows.map(({ part: p }) => ({ part: p })) };
   return {
     kind,
     rows: kind === "delete" ? rows.map(({ id, part: p }) => ({ id, part: p })) : rows,
@@ -227,7 +239,7 @@ async function undo(
     for (let turn = 0; turn < turns; turn += 1) {
       await process.pause(200);
       const commits = (await table.timeline()).filter(
-        ({ action, state }) => action === "commit" && state === "completed",
+        ({ action, state }) => isWriteAction(action) && state === "completed",
       );
       const newest = commits.at(-1);
       if (!newest || simulation.random() < 0.2) continue;

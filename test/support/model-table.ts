@@ -1,5 +1,5 @@
 // A table in memory with Hudi's merge rules, one change after the other, as plainly as can be: what
-// real tables are compared with. Rules: spec/format/merge-rules.md.
+// real tables are compared with. Rules: spec/format/merge-rules.md, spec/format/indexing.md.
 import type { Change } from "../../src/write/row-source.ts";
 import { placeText, valueText } from "./row-text.ts";
 
@@ -12,6 +12,10 @@ export interface ModelRules {
   readonly orderingField?: string | undefined;
   /** Compares two ordering values; needed where there is an ordering field. */
   readonly compare?: ((a: never, b: never) => number) | undefined;
+  /** A key is found wherever it is: `moves` to the partition of its new row, or `stays`. */
+  readonly global?: "moves" | "stays" | undefined;
+  /** Every column and whether it may be null; needed for rows that lack some. */
+  readonly columns?: Readonly<Record<string, "nullable" | "required">> | undefined;
 }
 
 interface Stored {
@@ -25,6 +29,12 @@ interface Step {
   readonly removes: boolean;
   readonly isOrdered: boolean;
 }
+
+/** The column that deletes the key of a row in which it is true. */
+const DELETE_MARK = "_hoodie_is_deleted";
+
+/** What the table must refuse: a new row that lacks a column which needs a value. */
+export class ModelRefusal extends Error {}
 
 /** Rows by key, each key within its partition. `by` names the commit that writes. */
 export class ModelTable {
@@ -44,17 +54,20 @@ export class ModelTable {
 
   insert(rows: Iterable<ModelRow>, by = ""): void {
     for (const row of rows) {
+      if (row[DELETE_MARK] === true) continue;
       const place = this.#placeOf(row);
       this.#stored.set(place, [...(this.#stored.get(place) ?? []), { row, writtenBy: by }]);
     }
   }
 
+  /** Rows may lack columns, which then stay as they are. A marked row deletes like a newer row. */
   upsert(rows: Iterable<ModelRow>, by = ""): void {
-    const isOrdered = this.#rules.orderingField !== undefined;
-    this.#take(
-      Array.from(rows, (row) => ({ row, removes: false, isOrdered })),
-      by,
-    );
+    const { orderingField } = this.#rules;
+    const steps = Array.from(rows, (row): Step => {
+      const isOrdered = orderingField !== undefined && row[orderingField] !== undefined;
+      return { row, removes: row[DELETE_MARK] === true, isOrdered };
+    });
+    this.#take(steps, by, true);
   }
 
   /** Removes keys whatever is stored. */
@@ -62,14 +75,15 @@ export class ModelTable {
     this.#take(
       Array.from(keys, (row) => ({ row, removes: true, isOrdered: false })),
       "",
+      false,
     );
   }
 
   /** A delete with an ordering value loses against a newer row; a move is a delete and an insert. */
   apply(changes: Iterable<Change<ModelRow>>, by = ""): void {
-    const { orderingField = "", partitionBy = "" } = this.#rules;
+    const { orderingField = "", partitionBy = "", global } = this.#rules;
     const steps: Step[] = [];
-    for (const { op, key, before, after } of changes) {
+    for (const { op, key, before, after, unchanged } of changes) {
       const old: ModelRow = { ...before, ...key };
       const ordering = op === "delete" ? old[orderingField] : after?.[orderingField];
       const removed = { ...after, ...old, [orderingField]: ordering };
@@ -78,12 +92,37 @@ export class ModelTable {
       const moves = from !== undefined && valueText(from) !== valueText(after?.[partitionBy]);
       if (op === "delete") steps.push({ row: removed, removes: true, isOrdered });
       else {
-        if (moves)
+        if (moves && global === undefined)
           steps.push({ row: { ...removed, [partitionBy]: from }, removes: true, isOrdered });
-        steps.push({ row: after as ModelRow, removes: false, isOrdered });
+        const row = Object.fromEntries(
+          Object.entries(after as ModelRow).filter(([name]) => !unchanged?.includes(name)),
+        );
+        steps.push({
+          row,
+          removes: row[DELETE_MARK] === true,
+          isOrdered: orderingField !== "" && row[orderingField] !== undefined,
+        });
       }
     }
-    this.#take(steps, by);
+    this.#take(steps, by, false);
+  }
+
+  /** Replaces the partitions of the rows by them, or the whole table. */
+  overwrite(rows: readonly ModelRow[], scope: "partitions" | "table", by = ""): void {
+    if (scope === "table") this.#stored.clear();
+    else this.deletePartitions(rows);
+    this.insert(rows, by);
+  }
+
+  /** Removes the rows of the partitions that these rows belong to. */
+  deletePartitions(named: readonly ModelRow[]): void {
+    const gone = new Set(named.map((row) => this.#partitionOf(row)));
+    for (const [place, copies] of this.#stored) {
+      this.#put(
+        place,
+        copies.filter(({ row }) => !gone.has(this.#partitionOf(row))),
+      );
+    }
   }
 
   /** The rows, of these commits only if they are named. */
@@ -92,27 +131,80 @@ export class ModelTable {
     return all.filter((stored) => writtenBy?.has(stored.writtenBy) ?? true).map(({ row }) => row);
   }
 
-  #take(steps: readonly Step[], by: string): void {
+  /** In a batch that keeps graves a delete goes on to beat older rows behind it. */
+  #take(steps: readonly Step[], by: string, keepsGraves: boolean): void {
     for (const [place, ofKey] of Map.groupBy(steps, (step) => this.#placeOf(step.row))) {
-      // Copies of one key go their own ways, each as if it were alone.
-      const copies: readonly (Stored | undefined)[] = this.#stored.get(place) ?? [undefined];
-      const left = copies.map((copy) =>
-        ofKey.reduce((now, step) => this.#step(now, step, by), copy),
-      );
-      const present = left.filter((copy) => copy !== undefined);
-      if (present.length === 0) this.#stored.delete(place);
-      else this.#stored.set(place, present);
+      const copies = this.#stored.get(place) ?? [];
+      const run = (from: readonly Stored[]): readonly Stored[] =>
+        this.#takeAll(from, ofKey, by, keepsGraves);
+      // Within a partition copies of one key go their own ways, each as if it were alone.
+      const areAlone = this.#rules.global === undefined && copies.length > 0;
+      this.#put(place, areAlone ? copies.flatMap((copy) => run([copy])) : run(copies));
     }
   }
 
-  #step(stored: Stored | undefined, step: Step, by: string): Stored | undefined {
+  #takeAll(
+    copies: readonly Stored[],
+    steps: readonly Step[],
+    by: string,
+    keepsGraves: boolean,
+  ): readonly Stored[] {
+    let now = copies;
+    let grave: Step | undefined;
+    for (const step of steps) {
+      if (grave && this.#isNewer(grave.row, step)) continue;
+      now = this.#takeOne(now, step, by);
+      if (keepsGraves && step.removes && step.isOrdered) grave = step;
+    }
+    return now;
+  }
+
+  #takeOne(copies: readonly Stored[], step: Step, by: string): readonly Stored[] {
+    const { global, partitionBy } = this.#rules;
+    if (step.removes) return copies.filter((copy) => this.#isNewer(copy.row, step));
+    const isAnywhere = global === undefined || global === "stays" || partitionBy === undefined;
+    const left: Stored[] = [];
+    let moved: Stored | undefined;
+    for (const copy of copies) {
+      const place = partitionBy === undefined ? {} : { [partitionBy]: copy.row[partitionBy] };
+      const row = { ...copy.row, ...step.row, ...(global === "stays" && place) };
+      const isHome = isAnywhere || this.#partitionOf(copy.row) === this.#partitionOf(row);
+      if (this.#isNewer(copy.row, step)) left.push(copy);
+      else if (isHome) left.push({ row, writtenBy: by });
+      else moved ??= copy;
+    }
+    if (left.length > 0) return left;
+    return [{ row: { ...this.#nothing(), ...moved?.row, ...step.row }, writtenBy: by }];
+  }
+
+  #nothing(): ModelRow {
+    const columns = Object.entries(this.#rules.columns ?? {});
+    return Object.fromEntries(
+      columns.map(([name, kind]) => [name, kind === "nullable" ? null : undefined]),
+    );
+  }
+
+  #isNewer(stored: ModelRow, step: Step): boolean {
     const { orderingField = "", compare } = this.#rules;
-    const values = [stored?.row[orderingField], step.row[orderingField]] as [never, never];
-    if (stored && step.isOrdered && compare && compare(...values) > 0) return stored;
-    return step.removes ? undefined : { row: step.row, writtenBy: by };
+    if (!step.isOrdered || !compare) return false;
+    const [a, b] = [stored[orderingField], step.row[orderingField]] as [never, never];
+    return a !== null && a !== undefined && compare(a, b) > 0;
+  }
+
+  #put(place: string, copies: readonly Stored[]): void {
+    const lacks = copies.some(({ row }) => Object.values(row).includes(undefined));
+    if (lacks) throw new ModelRefusal(`a new row of ${place} lacks a column`);
+    if (copies.length === 0) this.#stored.delete(place);
+    else this.#stored.set(place, copies);
+  }
+
+  #partitionOf(row: ModelRow): string {
+    const { partitionBy } = this.#rules;
+    return placeText({ ...row, "": "" }, "", partitionBy);
   }
 
   #placeOf(row: ModelRow): string {
-    return placeText(row, this.#rules.recordKey, this.#rules.partitionBy);
+    const { recordKey, partitionBy, global } = this.#rules;
+    return placeText(row, recordKey, global === undefined ? partitionBy : undefined);
   }
 }

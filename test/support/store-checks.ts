@@ -3,7 +3,7 @@ import { HudiTable } from "../../src/hudi-table.ts";
 import { parseBaseFileName, splitDataPath } from "../../src/layout/table-paths.ts";
 import type { MemoryStore } from "../../src/storage/memory-store.ts";
 import { parseCommitMetadata } from "../../src/timeline/commit-metadata.ts";
-import { type Instant, parseInstantFileName } from "../../src/timeline/instant.ts";
+import { type Instant, isWriteAction, parseInstantFileName } from "../../src/timeline/instant.ts";
 import { decodeRollbackPlan } from "../../src/timeline/rollback-plan.ts";
 import type { ProcessOptions } from "./memory-table.ts";
 import { processOptions } from "./memory-table.ts";
@@ -17,10 +17,10 @@ export function timelineFiles(store: MemoryStore): Instant[] {
     .filter((instant) => instant !== undefined);
 }
 
-/** Times of the completed commits, ascending. */
+/** Times of the completed commits and replace commits, ascending. */
 export function completedCommits(store: MemoryStore): string[] {
   return timelineFiles(store)
-    .filter(({ action, state }) => action === "commit" && state === "completed")
+    .filter(({ action, state }) => isWriteAction(action) && state === "completed")
     .map(({ time }) => time)
     .sort();
 }
@@ -87,10 +87,12 @@ export function loadMetadata(
   store: MemoryStore,
   time: string,
 ): ReturnType<typeof parseCommitMetadata> {
-  const path = `.hoodie/${time}.commit`;
-  const object = store.find(path);
-  if (!object) throw new Error(`there is no ${path}`);
-  return parseCommitMetadata(object.bytes, path);
+  for (const action of ["commit", "replacecommit"]) {
+    const path = `.hoodie/${time}.${action}`;
+    const object = store.find(path);
+    if (object) return parseCommitMetadata(object.bytes, path);
+  }
+  throw new Error(`there is no commit ${time}`);
 }
 
 /** Everything that a process which has just started reads. */
@@ -113,7 +115,7 @@ export async function pullEverything(
 ): Promise<string[]> {
   const pulled = new Map<string, AnyRow>();
   const commits = (await table.timeline()).filter(
-    ({ action, state }) => action === "commit" && state === "completed",
+    ({ action, state }) => isWriteAction(action) && state === "completed",
   );
   let after = "0";
   for (const upTo of [commits.at(commitNumber)?.time, undefined]) {

@@ -37,7 +37,7 @@ describe("a table with a feature of other engines", () => {
     [PAYLOAD, `${MODEL}.PartialUpdateAvroPayload`],
     [PAYLOAD, `${MODEL}.OverwriteWithLatestAvroPayload`],
     ["hoodie.table.cdc.enabled", "true"],
-    ["hoodie.index.type", "GLOBAL_BLOOM"],
+    ["hoodie.index.type", "RECORD_INDEX"],
     ["hoodie.bootstrap.base.path", "s3://elsewhere"],
     ["hoodie.table.base.file.format", "ORC"],
   ])("is refused for writing and rolling back: %s=%s (TBL-10)", async (key, value) => {

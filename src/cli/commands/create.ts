@@ -1,6 +1,7 @@
 // `lake create`: an empty table.
 import { basename } from "node:path";
 import { type Command, Option } from "commander";
+import type { IndexDefinition } from "../../layout/index-definition.ts";
 import type { Fields, TableDefinition } from "../../layout/table-definition.ts";
 import { addCommonFlags, type CommonFlags, parseNames } from "../flags.ts";
 import type { LakeIo } from "../lake-io.ts";
@@ -16,11 +17,21 @@ interface CreateFlags extends CommonFlags {
   readonly recordKey: readonly string[];
   readonly partitionBy?: readonly string[];
   readonly orderingField?: string;
-  readonly index: "bloom" | "simple";
+  readonly index: IndexDefinition["kind"];
+  readonly buckets?: string;
+  readonly moveKeys: boolean;
   readonly hiveStyle?: true;
   readonly urlEncode?: true;
   readonly timeZone: "utc" | "local";
 }
+
+const INDEX_KINDS: readonly IndexDefinition["kind"][] = [
+  "bloom",
+  "simple",
+  "global-bloom",
+  "global-simple",
+  "bucket",
+];
 
 /** Declares the command. */
 export function addCreateCommand(lake: Command, io: LakeIo): void {
@@ -41,9 +52,11 @@ export function addCreateCommand(lake: Command, io: LakeIo): void {
     .option("--ordering-field <column>", "of two versions of a row the greater value wins")
     .addOption(
       new Option("--index <kind>", "how rows are found by key")
-        .choices(["bloom", "simple"])
+        .choices(INDEX_KINDS)
         .default("bloom"),
     )
+    .option("--buckets <count>", "file groups of a partition, with --index bucket")
+    .option("--no-move-keys", "a global index leaves keys in the partition where they are")
     .option("--hive-style", "folders named column=value")
     .option("--url-encode", "percent-encode partition values, which allows / in them")
     .addOption(
@@ -96,11 +109,25 @@ function createDefinition(location: string, flags: CreateFlags, fields: Fields):
     recordKey: requireOne(flags.recordKey, "--record-key"),
     partitionBy: flags.partitionBy && requireOne(flags.partitionBy, "--partition-by"),
     orderingField: flags.orderingField,
-    index: { kind: flags.index },
+    index: readIndex(flags),
     hiveStyle: flags.hiveStyle ?? false,
     urlEncode: flags.urlEncode ?? false,
     timelineZone: flags.timeZone === "local" ? "LOCAL" : "UTC",
   };
+}
+
+function readIndex({ index, buckets, moveKeys }: CreateFlags): IndexDefinition {
+  if ((index === "bucket") !== (buckets !== undefined)) {
+    throw new UsageError(
+      `cannot use --index ${index} ${buckets === undefined ? "without" : "with"} --buckets: a bucket index has a number of buckets, no other has`,
+    );
+  }
+  if (!moveKeys && !index.startsWith("global-")) {
+    throw new UsageError(`cannot use --no-move-keys with --index ${index}: it never moves keys`);
+  }
+  if (index === "bucket") return { kind: index, buckets: Number(buckets) };
+  if (index === "bloom" || index === "simple") return { kind: index };
+  return { kind: index, updatePartitionPath: moveKeys };
 }
 
 function requireOne(names: readonly string[], flag: string): string {

@@ -16,11 +16,19 @@ import { printResult } from "../print.ts";
 import { countDataFiles, type FileCounter, showsProgress, startProgress } from "../progress.ts";
 import { UsageError } from "../usage-error.ts";
 
-const OPERATIONS = ["upsert", "insert", "bulk-insert", "delete"] as const;
+const OPERATIONS = [
+  "upsert",
+  "insert",
+  "bulk-insert",
+  "insert-overwrite",
+  "insert-overwrite-table",
+  "delete",
+] as const;
 type Operation = (typeof OPERATIONS)[number];
 
 interface WriteFlags extends CommonFlags {
   readonly op: Operation;
+  readonly partial?: true;
   readonly input: string;
   readonly format?: InputFormat;
   readonly codec: ParquetCodec;
@@ -41,6 +49,7 @@ export function addWriteCommand(lake: Command, io: LakeIo): void {
         .choices(OPERATIONS)
         .default("upsert"),
     )
+    .option("--partial", "rows of an upsert may leave columns out, which keep their values")
     .option(
       "--input <file>",
       "a .jsonl, .csv, .parquet or .arrow file, or - for standard input",
@@ -56,8 +65,10 @@ export function addWriteCommand(lake: Command, io: LakeIo): void {
 
 const HELP = `
 upsert replaces rows by key and adds new ones; insert and bulk-insert add rows
-without looking keys up; delete needs the key and partition columns only. The
-_hoodie_ columns of an input are left out.
+without looking keys up; insert-overwrite replaces the partitions that the rows
+belong to, insert-overwrite-table everything; delete needs the key and partition
+columns only. The five _hoodie_ columns of a read are left out; a row whose own
+column _hoodie_is_deleted is true deletes its key.
 
 In JSON lines integers have all their digits, decimals are texts such as
 "12.50", dates yyyy-MM-dd, times such as 2024-01-31T12:00:00.123456Z. In CSV a
@@ -69,7 +80,10 @@ Examples:
   lake read trips --where "fare < 0" | lake write trips --op delete`;
 
 async function runWrite(io: LakeIo, location: string, flags: WriteFlags): Promise<void> {
-  const { input, op } = flags;
+  const { input, op, partial } = flags;
+  if (partial && op !== "upsert") {
+    throw new UsageError(`cannot use --partial with --op ${op}: only an upsert keeps values`);
+  }
   if (input === "-" && io.stdin.isTTY) {
     throw new UsageError(
       "cannot read rows from a terminal: name a file with --input, or send rows through a pipe",
@@ -90,12 +104,16 @@ async function runWrite(io: LakeIo, location: string, flags: WriteFlags): Promis
       flags,
       io,
       async (table) => {
-        const shape = createRowShape(await table.schema({ signal }), table.config, op === "delete");
+        const schema = await table.schema({ signal });
+        const shape = createRowShape(schema, table.config, op === "delete" || partial === true);
         const rows = readInput(source, format, shape, signal);
         const progress = startProgress(io, () => describeProgress(source.progress, counter));
         let commit: Commit;
         try {
-          commit = await WRITES[op](table, rows as Source<Record<string, unknown>>, signal);
+          commit = await WRITES[op](table, rows as Source<Record<string, unknown>>, {
+            signal,
+            partial,
+          });
         } finally {
           progress.stop();
         }
@@ -108,14 +126,20 @@ async function runWrite(io: LakeIo, location: string, flags: WriteFlags): Promis
   }
 }
 
-const WRITES: Record<
-  Operation,
-  (table: HudiTable, rows: Source<Record<string, unknown>>, signal: AbortSignal) => Promise<Commit>
-> = {
-  upsert: (table, rows, signal) => table.upsert(rows, { signal }),
-  insert: (table, rows, signal) => table.insert(rows, { signal }),
-  "bulk-insert": (table, rows, signal) => table.bulkInsert(rows, { signal }),
-  delete: (table, rows, signal) => table.delete(rows, { signal }),
+type Write = (
+  table: HudiTable,
+  rows: Source<Record<string, unknown>>,
+  options: { readonly signal: AbortSignal; readonly partial: boolean | undefined },
+) => Promise<Commit>;
+
+const WRITES: Record<Operation, Write> = {
+  upsert: (table, rows, options) => table.upsert(rows, options),
+  insert: (table, rows, { signal }) => table.insert(rows, { signal }),
+  "bulk-insert": (table, rows, { signal }) => table.bulkInsert(rows, { signal }),
+  "insert-overwrite": (table, rows, { signal }) => table.insertOverwrite(rows, { signal }),
+  "insert-overwrite-table": (table, rows, { signal }) =>
+    table.insertOverwriteTable(rows, { signal }),
+  delete: (table, rows, { signal }) => table.delete(rows, { signal }),
 };
 
 async function openCountedStorage(

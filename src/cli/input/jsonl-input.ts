@@ -1,7 +1,8 @@
 // JSON lines to rows: one object a line, every value checked against the type of its column, integers
 // of 64 bits exact. Rules: spec/protocol/cli.md, CLI-9 to CLI-11.
 import { HudiError } from "../../errors.ts";
-import type { Field } from "../../format/schema.ts";
+import { childFields, type Field, isNested } from "../../format/schema.ts";
+import { parseExactJson } from "../../ingest/exact-json.ts";
 import { createJsonReader, type JsonReader } from "../row-text.ts";
 import type { InputSource } from "./input-source.ts";
 import { LineSplitter } from "./line-splitter.ts";
@@ -53,6 +54,7 @@ class JsonRowParser {
       field,
       read: createJsonReader(field),
       isRequired: shape.required.has(field.name),
+      holdsLongs: isNested(field.type) && holdsLongs(field),
     }));
     this.#known = new Set(shape.schema.fields.map((field) => field.name));
     this.#check = createRowCheck(shape);
@@ -66,7 +68,8 @@ class JsonRowParser {
       delete row[name];
     }
     let digits: InputRow | undefined;
-    for (const { field, read, isRequired } of this.#columns) {
+    let exact: InputRow | undefined;
+    for (const { field, read, isRequired, holdsLongs } of this.#columns) {
       const { name } = field;
       const hasValue = Object.hasOwn(row, name);
       if (!hasValue && !isRequired) continue;
@@ -75,6 +78,9 @@ class JsonRowParser {
         if (needsDigits(field, value)) {
           digits ??= parseDigits(text);
           value = readDigits(field, digits[name] as string) ?? value;
+        } else if (holdsLongs && typeof value === "object" && value !== null) {
+          exact ??= parseExactJson(text) as InputRow;
+          value = exact[name];
         }
         row[name] = read(value);
       } catch (error) {
@@ -90,6 +96,12 @@ interface JsonColumn {
   readonly field: Field;
   readonly read: JsonReader;
   readonly isRequired: boolean;
+  /** Whether there are integers of 64 bits inside it. */
+  readonly holdsLongs: boolean;
+}
+
+function holdsLongs({ type }: Field): boolean {
+  return isNested(type) ? childFields(type).some(holdsLongs) : type.kind === "long";
 }
 
 function parseObject(text: string, describe: () => string): InputRow {

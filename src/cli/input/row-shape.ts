@@ -2,27 +2,27 @@
 import { HudiError, isHudiError } from "../../errors.ts";
 import type { Field, TableSchema } from "../../format/schema.ts";
 import { formatPartitionPath, META_FIELDS } from "../../layout/record-key.ts";
-import type { TableConfig } from "../../layout/table-config.ts";
+import { isGlobalIndex, type TableConfig } from "../../layout/table-config.ts";
 
 /** The columns of a table, and which of them a row may leave out. */
 export interface RowShape {
   readonly schema: TableSchema;
   readonly config: TableConfig;
-  /** Columns that every row has; for a delete those that name the row, otherwise all. */
+  /** Columns that every row has: all, or those that say which row is meant. */
   readonly required: ReadonlySet<string>;
 }
 
 /** A row on its way into a write. */
 export type InputRow = Record<string, unknown>;
 
-/** The shape of whole rows, or of rows of which only the key counts. */
+/** The shape of whole rows, or of rows that need only say which row is meant. */
 export function createRowShape(
   schema: TableSchema,
   config: TableConfig,
   keysOnly: boolean,
 ): RowShape {
   const required = keysOnly
-    ? [...config.recordKeyFields, ...config.partitionFields]
+    ? [...config.recordKeyFields, ...(isGlobalIndex(config) ? [] : config.partitionFields)]
     : schema.fields.map((field) => field.name);
   return { schema, config, required: new Set(required) };
 }

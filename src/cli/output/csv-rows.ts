@@ -1,7 +1,7 @@
 // Rows as CSV (RFC 4180, lines ended by a line feed): null is a bare empty field, the empty text a
 // quoted one. Rules: spec/protocol/cli.md, CLI-13.
 import { type ColumnBatch, isPresent } from "../../format/column-batch.ts";
-import type { Field, TableSchema } from "../../format/schema.ts";
+import { type Field, isNested, type TableSchema } from "../../format/schema.ts";
 import { createTextFormatter } from "../row-text.ts";
 import { type ByteOutput, TextOutput } from "./byte-output.ts";
 import type { RowWriter } from "./row-writer.ts";
@@ -23,7 +23,9 @@ export class CsvWriter implements RowWriter {
     const formatters = batch.columns.map((column, index) => {
       const field = fields[index] as Field;
       const text = createTextFormatter(field, column);
-      const quote = field.type.kind === "string" ? quoteField : (bare: string): string => bare;
+      const { type } = field;
+      const mayNeedQuotes = type.kind === "string" || type.kind === "bytes" || isNested(type);
+      const quote = mayNeedQuotes ? quoteField : (bare: string): string => bare;
       return (row: number): string => (isPresent(column, row) ? quote(text(row)) : "");
     });
     for (let row = 0; row < batch.rowCount; row += 1) {

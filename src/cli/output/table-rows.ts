@@ -19,7 +19,7 @@ const BLOCK_ROWS = 256;
 /** A longer text is cut before it is laid out, where the terminal would cut it anyway. */
 const LONGEST_CELL = 1000;
 
-const RIGHT_KINDS: ReadonlySet<string> = new Set(["int", "long", "double", "decimal"]);
+const RIGHT_KINDS: ReadonlySet<string> = new Set(["int", "long", "float", "double", "decimal"]);
 
 /** Prints a table. On a terminal a longer value of a later block is cut to its column. */
 export class TableWriter implements RowWriter {

@@ -1,5 +1,5 @@
-// A writer in a process of its own that dies at a chosen point of its upsert, as a crash would end
-// it: node test/engines/support/doomed-writer.ts <path> <point>. `writeAndDie` starts it.
+// A writer in a process of its own that dies at a chosen point of its write, as a crash would end it:
+// node test/engines/support/doomed-writer.ts <path> <point>. `writeAndDie` starts it.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -33,8 +33,9 @@ export async function writeAndDie(
   path: string,
   death: Death,
   settings: StorageSettings = {},
+  operation: "upsert" | "insertOverwriteTable" = "upsert",
 ): Promise<void> {
-  const args = [import.meta.filename, path, death, JSON.stringify(settings)];
+  const args = [import.meta.filename, path, death, JSON.stringify(settings), operation];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "inherit", "inherit"] });
   const [code, signal] = (await once(child, "exit")) as [number | null, string | null];
   if (signal !== "SIGKILL") throw new Error(`the writer should have died but ended with ${code}`);
@@ -47,15 +48,15 @@ function die(): never {
 
 /** A storage that lets every call through and ends the process at the chosen one. */
 function dieAt(storage: Storage, death: Death): Storage {
-  const suffix = { "after-requested": ".commit.requested", "after-inflight": ".inflight" }[
+  const suffix = { "after-requested": "commit.requested", "after-inflight": ".inflight" }[
     death as string
   ];
   const overrides: Partial<Storage> = {
     async createIfAbsent(path, bytes, options) {
-      if (death === "before-completion" && path.endsWith(".commit")) die();
+      if (death === "before-completion" && path.endsWith("commit")) die();
       const outcome = await storage.createIfAbsent(path, bytes, options);
       if (suffix !== undefined && path.endsWith(suffix)) die();
-      if (death === "after-completion" && path.endsWith(".commit")) die();
+      if (death === "after-completion" && path.endsWith("commit")) die();
       return outcome;
     },
     createWriter(path, options): ObjectWriter {
@@ -81,7 +82,7 @@ function dieAt(storage: Storage, death: Death): Storage {
 }
 
 if (import.meta.url === pathToFileURL(argv[1] ?? "").href) {
-  const [, , path = "", death = "", settings = "{}"] = argv;
+  const [, , path = "", death = "", settings = "{}", operation = "upsert"] = argv;
   const storage = dieAt(openStorage(path, JSON.parse(settings) as StorageSettings), death as Death);
   const options: TableOptions = { storage, write: { lease: SHORT_LEASE }, workers: { count: 0 } };
   const table = await HudiTable.open(path, options);
@@ -89,5 +90,6 @@ if (import.meta.url === pathToFileURL(argv[1] ?? "").href) {
   const rows = await collectEngineRows(table.read());
   const changed = rows.map((row) => ({ ...row, at: 1_000_000n, note: DOOMED }));
   const added = makeEdgeRow(500, 1_000_000n, { note: DOOMED, region: "west" });
-  await table.upsert([...changed, added].map((row) => toLakeRow(row, schema)));
+  const write = operation as "upsert" | "insertOverwriteTable";
+  await table[write]([...changed, added].map((row) => toLakeRow(row, schema)));
 }

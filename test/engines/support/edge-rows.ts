@@ -1,7 +1,7 @@
 // Rows that cover every type at its edges, nulls and hostile text; what the shapes of the matrix and
 // the exchanges with other engines are filled with.
 
-import type { Fields } from "../../../src/index.ts";
+import type { Fields, TableDefinition } from "../../../src/index.ts";
 import type { EngineRow } from "./engine-rows.ts";
 
 /** The columns of `makeEdgeRow`: each type, each nullable but the key and the ordering field. */
@@ -19,6 +19,24 @@ export const EDGE_FIELDS: Fields = {
   amount: "decimal(20,4)?",
   note: "string?",
 };
+
+/** A table of these columns, ordered by `at`. */
+export function defineEdgeTable(
+  name: string,
+  more: Partial<TableDefinition> = {},
+): TableDefinition {
+  return {
+    name,
+    type: "copy-on-write",
+    fields: EDGE_FIELDS,
+    recordKey: "id",
+    orderingField: "at",
+    ...more,
+  };
+}
+
+/** How tables of these columns are partitioned, where they are. */
+export const BY_REGION = { partitionBy: "region", hiveStyle: true } as const;
 
 const KEYS: readonly string[] = [
   "plain",

@@ -3,6 +3,8 @@
 Whatever else a library or a JVM prints on standard output goes to standard error instead.
 """
 
+import base64
+import decimal
 import json
 import os
 import sys
@@ -16,6 +18,35 @@ def encode_float(value):
     if value in (float("inf"), float("-inf")):
         return "Infinity" if value > 0 else "-Infinity"
     return value
+
+
+def encode_nested(value):
+    """The text of a struct (a list of pairs), list or map (a dictionary); see nested-text.ts."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    if isinstance(value, (bytes, bytearray)):
+        return json.dumps(base64.b64encode(bytes(value)).decode())
+    if isinstance(value, list):
+        return "[%s]" % ",".join(encode_nested(item) for item in value)
+    if isinstance(value, dict):
+        pairs = sorted(value.items())
+        return "{%s}" % ",".join(encode_pair(pair) for pair in pairs)
+    if isinstance(value, tuple):
+        return "{%s}" % ",".join(encode_pair(pair) for pair in value)
+    if isinstance(value, decimal.Decimal):
+        return json.dumps(format(value, "f"))
+    return json.dumps(value.isoformat() if hasattr(value, "isoformat") else value, ensure_ascii=False)
+
+
+def encode_pair(pair):
+    name, value = pair
+    return "%s:%s" % (json.dumps(name, ensure_ascii=False), encode_nested(value))
 
 
 def serve(handlers, describe_error):

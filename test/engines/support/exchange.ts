@@ -32,11 +32,12 @@ export class Exchange {
     this.path = options.path;
     this.table = table;
     this.#options = options;
-    const { recordKey, partitionBy, orderingField } = options.definition;
+    const { recordKey, partitionBy, orderingField, index } = options.definition;
     this.expected = new ExpectedTable({
       key: recordKey,
       partition: partitionBy,
       ordering: orderingField,
+      isGlobal: index?.kind.startsWith("global") === true,
     });
   }
 
@@ -53,10 +54,10 @@ export class Exchange {
     return instant;
   }
 
-  /** One upsert or delete of Spark. */
+  /** One write of Spark. */
   async writeSpark(
     spark: SparkSession,
-    step: Extract<WriteStep, { kind: "upsert" | "delete" | "insert" | "bulkInsert" }>,
+    step: Exclude<WriteStep, { kind: "apply" | "partial" | "deletePartitions" }>,
     more: Readonly<Record<string, string>> = {},
   ): Promise<void> {
     const schema = formatSparkColumns(await this.table.schema());
@@ -64,13 +65,13 @@ export class Exchange {
     const { path } = this;
     if (step.kind === "delete") await spark.delete({ path, rows: step.keys, schema, options });
     else {
-      const operation = step.kind === "bulkInsert" ? "bulk_insert" : step.kind;
+      const operation = step.kind.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
       await spark.write({
         path,
         rows: step.rows,
         schema,
         options: { ...options, "hoodie.datasource.write.operation": operation },
-        mode: "append",
+        mode: step.kind === "insertOverwriteTable" ? "overwrite" : "append",
       });
     }
     this.expected.write(step);

@@ -9,11 +9,17 @@ export interface ExpectedChange {
   readonly key: EngineRow;
   readonly before?: EngineRow;
   readonly after?: EngineRow;
+  readonly unchanged?: readonly string[];
 }
 
 /** One write call. */
 export type WriteStep =
   | { readonly kind: "insert" | "bulkInsert" | "upsert"; readonly rows: readonly EngineRow[] }
+  | {
+      readonly kind: "partial" | "insertOverwrite" | "insertOverwriteTable";
+      readonly rows: readonly EngineRow[];
+    }
+  | { readonly kind: "deletePartitions"; readonly values: readonly EngineValue[] }
   | { readonly kind: "delete"; readonly keys: readonly EngineRow[] }
   | { readonly kind: "apply"; readonly changes: readonly ExpectedChange[] };
 
@@ -22,6 +28,8 @@ export interface ExpectedTableOptions {
   readonly key: string;
   readonly partition?: string | undefined;
   readonly ordering?: string | undefined;
+  /** Whether a key is found in whatever partition it is, and moves to that of its new row. */
+  readonly isGlobal?: boolean | undefined;
 }
 
 /** The rows of a table by partition and key. */
@@ -48,6 +56,20 @@ export class ExpectedTable {
       case "upsert":
         for (const row of step.rows) this.#put(row);
         break;
+      case "partial":
+        for (const row of step.rows) this.#put({ ...this.#rows.get(this.#place(row)), ...row });
+        break;
+      case "insertOverwrite":
+        this.#empty(new Set(step.rows.map((row) => this.#folder(row))));
+        for (const row of step.rows) this.#insert(row);
+        break;
+      case "insertOverwriteTable":
+        this.#rows.clear();
+        for (const row of step.rows) this.#insert(row);
+        break;
+      case "deletePartitions":
+        this.#empty(new Set(step.values.map((value) => String(value ?? ""))));
+        break;
       case "delete":
         for (const key of step.keys) this.#rows.delete(this.#place(key));
         break;
@@ -63,23 +85,39 @@ export class ExpectedTable {
     this.#rows.set(place, row);
   }
 
+  /** A row that is marked as deleted is a version like any other, but is not stored. */
   #put(row: EngineRow): void {
-    if (this.#isNewest(row)) this.#rows.set(this.#place(row), row);
+    if (!this.#isNewest(row)) return;
+    if (row._hoodie_is_deleted === true) this.#rows.delete(this.#place(row));
+    else this.#rows.set(this.#place(row), row);
   }
 
-  #apply({ op, key, before, after }: ExpectedChange): void {
+  #empty(folders: ReadonlySet<string>): void {
+    for (const [place, row] of this.#rows) {
+      if (folders.has(this.#folder(row))) this.#rows.delete(place);
+    }
+  }
+
+  #apply({ op, key, before, after, unchanged = [] }: ExpectedChange): void {
     if (op === "delete") {
       const row = { ...before, ...key };
       if (this.#isNewest(row)) this.#rows.delete(this.#place(row));
       return;
     }
     if (after === undefined) throw new Error(`a change of ${op} has no row`);
-    const { partition } = this.#options;
-    if (partition !== undefined && before !== undefined && before[partition] !== after[partition]) {
+    const { partition, isGlobal } = this.#options;
+    if (
+      !isGlobal &&
+      partition !== undefined &&
+      before !== undefined &&
+      before[partition] !== after[partition]
+    ) {
       const left = { ...after, [partition]: before[partition] ?? null };
       if (this.#isNewest(left)) this.#rows.delete(this.#place(left));
     }
-    this.#put(after);
+    const stored = this.#rows.get(this.#place(after));
+    const kept = unchanged.map((name) => [name, stored?.[name] ?? null]);
+    this.#put({ ...after, ...Object.fromEntries(kept) });
   }
 
   /** An equal ordering value replaces; a row that is gone has none. */
@@ -92,10 +130,14 @@ export class ExpectedTable {
   }
 
   #place(row: EngineRow): string {
-    const { key, partition } = this.#options;
-    // An empty partition value and a null are one folder.
-    const folder = partition === undefined ? "" : (row[partition] ?? "");
-    return JSON.stringify([String(folder), String(row[key])]);
+    const { key, isGlobal } = this.#options;
+    return JSON.stringify([isGlobal ? "" : this.#folder(row), String(row[key])]);
+  }
+
+  /** An empty partition value and a null are one folder. */
+  #folder(row: EngineRow): string {
+    const { partition } = this.#options;
+    return partition === undefined ? "" : String(row[partition] ?? "");
   }
 }
 

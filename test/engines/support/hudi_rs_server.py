@@ -1,13 +1,14 @@
 """Reads Hudi tables with hudi-rs and answers rows in the JSON form of engine-rows.ts."""
 
 import base64
+import datetime
 import os
 
 import pyarrow
 import pyarrow.compute
 from hudi import HudiQueryType, HudiReadOptions, HudiTable
 
-from engine_server import encode_float, serve
+from engine_server import encode_float, encode_nested, serve
 
 
 def column_type(name, arrow_type):
@@ -36,7 +37,26 @@ def column_type(name, arrow_type):
         return "binary"
     if types.is_null(arrow_type):
         return "null"
+    if types.is_nested(arrow_type):
+        return "nested"
     raise TypeError("column %s has the type %s, expected a flat type" % (name, arrow_type))
+
+
+def nested_value(arrow_type, value):
+    """Structs as pairs, maps as dictionaries."""
+    types = pyarrow.types
+    if value is None:
+        return None
+    if types.is_struct(arrow_type):
+        return tuple((field.name, nested_value(field.type, value[field.name])) for field in arrow_type)
+    if types.is_map(arrow_type):
+        return {key: nested_value(arrow_type.item_type, item) for key, item in value}
+    if types.is_list(arrow_type) or types.is_large_list(arrow_type):
+        return [nested_value(arrow_type.value_type, item) for item in value]
+    if types.is_timestamp(arrow_type):
+        zero = datetime.datetime(1970, 1, 1, tzinfo=value.tzinfo and datetime.timezone.utc)
+        return (value - zero) // datetime.timedelta(microseconds=1)
+    return value
 
 
 def column_values(kind, column):
@@ -48,6 +68,11 @@ def column_values(kind, column):
         column = column.cast(pyarrow.date32())
         return [None if value is None else value.isoformat() for value in column.to_pylist()]
     values = column.to_pylist()
+    if kind == "nested":
+        return [
+            None if value is None else encode_nested(nested_value(column.type, value))
+            for value in values
+        ]
     if kind == "long":
         return [None if value is None else str(value) for value in values]
     if kind in ("float", "double"):
@@ -59,12 +84,17 @@ def column_values(kind, column):
     return values
 
 
+def is_meta_column(name):
+    """The mark of deleted rows is a column of the table like any other."""
+    return name.startswith("_hoodie_") and name != "_hoodie_is_deleted"
+
+
 def encode_batches(batches, schema, meta_columns):
     table = pyarrow.Table.from_batches(batches) if batches else schema.empty_table()
     columns = []
     values = []
     for field in table.schema:
-        if not meta_columns and field.name.startswith("_hoodie_"):
+        if not meta_columns and is_meta_column(field.name):
             continue
         kind = column_type(field.name, field.type)
         columns.append({"name": field.name, "type": kind})

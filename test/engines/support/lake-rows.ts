@@ -1,7 +1,8 @@
 // Rows of our own API beside the rows of engines: one form for both, so that they compare by value.
 
-import type { Field, TableSchema } from "../../../src/format/schema.ts";
+import { type Field, isNested, type TableSchema } from "../../../src/format/schema.ts";
 import type { EngineColumn, EngineRow, EngineValue } from "./engine-rows.ts";
+import { formatNested, formatNestedType, parseNested } from "./nested-text.ts";
 
 /** A row as the API of the library takes and gives it. */
 export type LakeRow = Record<string, unknown>;
@@ -9,7 +10,13 @@ export type LakeRow = Record<string, unknown>;
 /** The name that the engine drivers give the type of a column. */
 export function formatEngineType({ type }: Pick<Field, "type">): string {
   if (type.kind === "decimal") return `decimal(${type.precision},${type.scale})`;
+  if (isNested(type)) return formatNestedType(type, (field) => sparkType(formatEngineType(field)));
+  if (type.kind === "bytes") return "binary";
   return type.kind === "timestamp-micros" ? "timestamp" : type.kind;
+}
+
+function sparkType(type: string): string {
+  return type === "long" ? "bigint" : type;
 }
 
 /** The columns of a table as the engine drivers take them. */
@@ -21,21 +28,27 @@ export function listEngineColumns(schema: TableSchema): EngineColumn[] {
 export function formatSparkColumns(schema: TableSchema): string {
   return schema.fields
     .map((field) => {
-      const type = formatEngineType(field).replace("long", "bigint");
+      const type = sparkType(formatEngineType(field));
       return `${field.name} ${type}${field.nullable ? "" : " NOT NULL"}`;
     })
     .join(", ");
 }
 
 /** A row of the API in the form of the engine drivers; columns that it lacks stay out. */
-export function toEngineRow(row: LakeRow): EngineRow {
+export function toEngineRow(row: LakeRow, schema?: TableSchema): EngineRow {
   return Object.fromEntries(
-    Object.entries(row).map(([name, value]) => [name, toEngineValue(value)]),
+    Object.entries(row).map(([name, value]) => {
+      const field = schema?.fields.find((one) => one.name === name);
+      if (value !== null && field && isNested(field.type))
+        return [name, formatNested(value, field)];
+      return [name, toEngineValue(value)];
+    }),
   );
 }
 
 function toEngineValue(value: unknown): EngineValue {
   if (value instanceof Date) return value.toISOString().slice(0, 10);
+  if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
   if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   return value as EngineValue;
 }
@@ -44,15 +57,22 @@ function toEngineValue(value: unknown): EngineValue {
 export function toLakeRow(row: EngineRow, schema: TableSchema): LakeRow {
   return Object.fromEntries(
     Object.entries(row).map(([name, value]) => {
-      const isDouble = schema.fields.some((one) => one.name === name && one.type.kind === "double");
-      return [name, isDouble && typeof value === "string" ? Number(value) : value];
+      const field = schema.fields.find((one) => one.name === name);
+      if (typeof value !== "string" || !field) return [name, value];
+      if (isNested(field.type)) return [name, parseNested(value, field)];
+      if (field.type.kind === "bytes") return [name, new Uint8Array(Buffer.from(value, "base64"))];
+      const isReal = field.type.kind === "double" || field.type.kind === "float";
+      return [name, isReal ? Number(value) : value];
     }),
   );
 }
 
 /** Every row of a scan in the form of the engine drivers. */
-export async function collectEngineRows(scan: AsyncIterable<object>): Promise<EngineRow[]> {
+export async function collectEngineRows(
+  scan: AsyncIterable<object>,
+  schema?: TableSchema,
+): Promise<EngineRow[]> {
   const rows: EngineRow[] = [];
-  for await (const row of scan) rows.push(toEngineRow(row as LakeRow));
+  for await (const row of scan) rows.push(toEngineRow(row as LakeRow, schema));
   return rows;
 }

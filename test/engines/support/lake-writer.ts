@@ -23,6 +23,16 @@ export async function writeStep(table: HudiTable, step: WriteStep): Promise<Comm
       return table.bulkInsert(step.rows.map(lakeRow));
     case "upsert":
       return table.upsert(step.rows.map(lakeRow));
+    case "partial":
+      return table.upsert(step.rows.map(lakeRow), { partial: true });
+    case "insertOverwrite":
+      return table.insertOverwrite(step.rows.map(lakeRow));
+    case "insertOverwriteTable":
+      return table.insertOverwriteTable(step.rows.map(lakeRow));
+    case "deletePartitions": {
+      const [name = ""] = table.config.partitionFields;
+      return table.deletePartitions(step.values.map((value) => lakeRow({ [name]: value })));
+    }
     case "delete": {
       const { recordKeyFields, partitionFields } = table.config;
       const names = [...recordKeyFields, ...partitionFields];
@@ -33,11 +43,12 @@ export async function writeStep(table: HudiTable, step: WriteStep): Promise<Comm
     case "apply":
       return table.apply(
         step.changes.map(
-          ({ op, key, before, after }): Change<LakeRow> => ({
+          ({ op, key, before, after, unchanged }): Change<LakeRow> => ({
             op,
             key: lakeRow(key),
             before: before && lakeRow(before),
             after: after && lakeRow(after),
+            unchanged,
           }),
         ),
       );

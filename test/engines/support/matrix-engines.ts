@@ -80,7 +80,11 @@ export const startLake: StartEngine = async () => ({
   read: async (_, path, expected) => {
     const table = await HudiTable.open(path);
     try {
-      return { rows: await collectEngineRows(table.read()), expected, notes: [] };
+      return {
+        rows: await collectEngineRows(table.read(), await table.schema()),
+        expected,
+        notes: [],
+      };
     } finally {
       await table[Symbol.asyncDispose]();
     }
@@ -210,7 +214,7 @@ export class SparkEngine implements MatrixEngine {
         notes.push(ANCIENT_DAYS);
       }
       const reading = await this.read(shape, path, changed);
-      const ours = await collectEngineRows(table.read());
+      const ours = await collectEngineRows(table.read(), await table.schema());
       const isSame = String(canonicalRows(ours)) === String(canonicalRows(changed));
       // What Spark reads is shown where we agree with the expectation, else what we read.
       return {
@@ -252,7 +256,11 @@ export function sparkWriteOptions({
     "hoodie.metadata.enable": "false",
     "hoodie.embed.timeline.server": "false",
     // Another kind than hoodie.properties has is refused.
-    "hoodie.index.type": (index?.kind ?? "bloom").toUpperCase(),
+    "hoodie.index.type": (index?.kind ?? "bloom").toUpperCase().replace("-", "_"),
+    ...(index?.kind === "bucket" && {
+      "hoodie.bucket.index.num.buckets": String(index.buckets),
+      "hoodie.bucket.index.hash.field": recordKey,
+    }),
     "hoodie.upsert.shuffle.parallelism": "2",
     "hoodie.bloom.index.parallelism": "2",
   };

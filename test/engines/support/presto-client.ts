@@ -142,9 +142,59 @@ function decodeValue(name: string, type: string, value: unknown): EngineValue {
     case "varbinary":
     case "varchar":
       return String(value);
+    case "array":
+    case "map":
+    case "row":
+      return formatPrestoNested(type, value);
     default:
       throw new Error(`cannot decode column ${name}: Presto's type ${type} is not known`);
   }
+}
+
+/** The text of a nested value (nested-text.ts): a row of Presto is a list in the order of its fields. */
+function formatPrestoNested(type: string, given: unknown): string {
+  if (given === null || given === undefined) return "null";
+  const [, kind = type, inside = ""] = /^(array|map|row)\((.*)\)$/s.exec(type) ?? [];
+  // Nested values arrive as JSON within the JSON.
+  const value = kind !== type && typeof given === "string" ? JSON.parse(given) : given;
+  if (kind === "array") {
+    return `[${(value as unknown[]).map((item) => formatPrestoNested(inside, item)).join(",")}]`;
+  }
+  if (kind === "map") {
+    const [, item = ""] = splitPrestoTypes(inside);
+    const object = value as Record<string, unknown>;
+    const keys = Object.keys(object).sort();
+    const parts = keys.map(
+      (key) => `${JSON.stringify(key)}:${formatPrestoNested(item, object[key])}`,
+    );
+    return `{${parts.join(",")}}`;
+  }
+  if (kind === "row") {
+    const parts = splitPrestoTypes(inside).map((part, index) => {
+      const [, name = "", item = ""] = /^"?([^" ]+)"? (.*)$/s.exec(part) ?? [];
+      return `${JSON.stringify(name)}:${formatPrestoNested(item, (value as unknown[])[index])}`;
+    });
+    return `{${parts.join(",")}}`;
+  }
+  const leaf = decodeValue("nested", type, value);
+  return typeof leaf === "string" ? JSON.stringify(leaf) : String(leaf);
+}
+
+/** The types between the commas that stand in no brackets. */
+function splitPrestoTypes(text: string): string[] {
+  const parts: string[] = [];
+  let depth = 0;
+  let start = 0;
+  for (let at = 0; at <= text.length; at += 1) {
+    const char = text[at];
+    if (char === "(") depth += 1;
+    else if (char === ")") depth -= 1;
+    else if (char === undefined || (char === "," && depth === 0)) {
+      parts.push(text.slice(start, at).trim());
+      start = at + 1;
+    }
+  }
+  return parts;
 }
 
 function parseTimestamp(text: string): bigint {

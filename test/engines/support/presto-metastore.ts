@@ -4,6 +4,7 @@
 
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
+import { META_FIELDS } from "../../../src/layout/record-key.ts";
 
 import type { EngineColumn } from "./engine-rows.ts";
 
@@ -40,13 +41,6 @@ export interface PrestoTable {
   readonly kind?: PrestoQueryKind;
 }
 
-const META_COLUMNS = [
-  "_hoodie_commit_time",
-  "_hoodie_commit_seqno",
-  "_hoodie_record_key",
-  "_hoodie_partition_path",
-  "_hoodie_file_name",
-];
 const SCHEMA_FILE = ".prestoSchema";
 const METAFILE = /^\.hoodie_partition_metadata(\.\w+)?$/;
 const DEFAULT_PARTITION = "__HIVE_DEFAULT_PARTITION__";
@@ -69,7 +63,7 @@ export async function registerPrestoTable(
 ): Promise<void> {
   const path = join(metastorePath, schema, table.name);
   const columns = [
-    ...META_COLUMNS.map((name) => ({ name, type: "string" })),
+    ...META_FIELDS.map((name) => ({ name, type: "string" })),
     ...table.columns.map(({ name, type }) => ({ name, type: formatHiveType(name, type) })),
   ];
   const dataColumns = columns.filter(({ name }) => name !== table.partitionColumn);
@@ -149,6 +143,7 @@ function describeStorage(kind: PrestoQueryKind): object {
 
 function formatHiveType(name: string, type: string): string {
   if (type === "long") return "bigint";
+  if (/^(array|map|struct)</.test(type)) return type;
   if (/^(string|boolean|int|float|double|date|timestamp|binary|decimal\(\d+,\d+\))$/.test(type)) {
     return type;
   }

@@ -121,6 +121,7 @@ export function expectTable({ definition, steps }: Shape): ExpectedTable {
     key: definition.recordKey,
     partition: definition.partitionBy,
     ordering: definition.orderingField,
+    isGlobal: definition.index?.kind.startsWith("global") === true,
   });
   for (const step of steps) table.write(step);
   return table;

@@ -13,6 +13,7 @@ from pyspark.errors.exceptions.captured import CapturedException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
+    ArrayType,
     BinaryType,
     BooleanType,
     ByteType,
@@ -22,6 +23,7 @@ from pyspark.sql.types import (
     FloatType,
     IntegerType,
     LongType,
+    MapType,
     NullType,
     ShortType,
     StringType,
@@ -31,7 +33,7 @@ from pyspark.sql.types import (
     _parse_datatype_string,
 )
 
-from engine_server import encode_float, serve
+from engine_server import encode_float, encode_nested, serve
 
 HANG_PROPERTY = "hudi.lake.hanging"
 
@@ -104,8 +106,25 @@ def type_name(field):
             return name
     if isinstance(field.dataType, DecimalType):
         return "decimal(%d,%d)" % (field.dataType.precision, field.dataType.scale)
+    if isinstance(field.dataType, (ArrayType, MapType, StructType)):
+        return "nested"
     name = "%s %s" % (field.name, field.dataType.simpleString())
-    raise TypeError("column %s has no flat type" % name)
+    raise TypeError("column %s has a type that is not known" % name)
+
+
+def nested_value(data_type, value):
+    """Structs as pairs, maps as dictionaries."""
+    if value is None:
+        return None
+    if isinstance(data_type, StructType):
+        return tuple(
+            (field.name, nested_value(field.dataType, value[field.name])) for field in data_type
+        )
+    if isinstance(data_type, MapType):
+        return {key: nested_value(data_type.valueType, item) for key, item in value.items()}
+    if isinstance(data_type, ArrayType):
+        return [nested_value(data_type.elementType, item) for item in value]
+    return value
 
 
 def carry(column, field):
@@ -119,9 +138,11 @@ def carry(column, field):
     return F.col(column)
 
 
-def encode_value(kind, value):
+def encode_value(kind, field, value):
     if value is None:
         return None
+    if kind == "nested":
+        return encode_nested(nested_value(field.dataType, value))
     if kind in ("float", "double"):
         return encode_float(value)
     if kind.startswith("decimal"):
@@ -141,7 +162,7 @@ def encode_frame(frame):
     return {
         "columns": [{"name": field.name, "type": kind} for field, kind in zip(fields, kinds)],
         "rows": [
-            [encode_value(kind, value) for kind, value in zip(kinds, row)]
+            [encode_value(kind, field, value) for kind, field, value in zip(kinds, fields, row)]
             for row in (carried.collect() if fields else [])
         ],
     }
@@ -149,6 +170,11 @@ def encode_frame(frame):
 
 def sql(text):
     return encode_frame(spark.sql(text))
+
+
+def is_meta_column(name):
+    """The mark of deleted rows is a column of the table like any other."""
+    return name.startswith("_hoodie_") and name != "_hoodie_is_deleted"
 
 
 def read_table(path, options, as_of, columns, begin, end, meta_columns):
@@ -163,9 +189,7 @@ def read_table(path, options, as_of, columns, begin, end, meta_columns):
     frame = reader.load(path)
     names = columns
     if names is None:
-        names = [
-            name for name in frame.columns if meta_columns or not name.startswith("_hoodie_")
-        ]
+        names = [name for name in frame.columns if meta_columns or not is_meta_column(name)]
     return encode_frame(frame.select(*["`%s`" % name.replace("`", "``") for name in names]))
 
 
@@ -180,6 +204,8 @@ def parse_value(field):
         return F.expr("timestamp_micros(cast(%s as bigint))" % quote(field.name))
     if isinstance(field.dataType, BinaryType):
         return F.unbase64(column)
+    if isinstance(field.dataType, (ArrayType, MapType, StructType)):
+        return F.from_json(column, field.dataType)
     return column.cast(field.dataType)
 
 

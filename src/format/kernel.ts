@@ -1,0 +1,96 @@
+// The kernel: loops over bytes that run as WebAssembly, several times faster than the same in
+// JavaScript. Its source is src/kernel; reasons: spec/decisions/0013-kernel.md.
+import { KERNEL_MODULE } from "./kernel-module.ts";
+
+interface KernelMemory {
+  readonly buffer: ArrayBuffer;
+  grow(pages: number): number;
+}
+
+/** What this file uses of the API, whose types come with those of browsers. */
+declare const WebAssembly: {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object) => { readonly exports: unknown };
+};
+
+/** What src/kernel/index.ts exports. Addresses are in the kernel's one memory. */
+interface KernelExports {
+  readonly memory: KernelMemory;
+  unpackHybrid(
+    from: number,
+    end: number,
+    width: number,
+    skip: number,
+    count: number,
+    to: number,
+  ): bigint;
+  splitTexts(from: number, end: number, count: number, sizes: number, to: number): bigint;
+  pickTexts(
+    indexes: number,
+    count: number,
+    offsets: number,
+    data: number,
+    to: number,
+    room: number,
+  ): bigint;
+}
+
+/** Nothing is placed at the first addresses. */
+const FIRST_ADDRESS = 1024;
+/** Bytes behind each range that the kernel may read and write without a meaning. */
+const SLACK_BYTES = 64;
+const MEMORY_PAGE_BYTES = 65_536;
+/** A memory never shrinks, so one that has grown beyond this is let go. */
+const MAX_KEPT_BYTES = 32 * 1024 * 1024;
+
+let compiled: object | undefined;
+let instance: KernelExports | undefined;
+
+/** Ranges in the memory of the kernel for one piece of work. */
+export class KernelWork {
+  readonly run: KernelExports;
+  readonly #bytes: Uint8Array;
+  #next = FIRST_ADDRESS;
+
+  /** Makes room for so many ranges of so many bytes in all. */
+  constructor(ranges: number, sizeBytes: number) {
+    compiled ??= new WebAssembly.Module(Buffer.from(KERNEL_MODULE, "base64"));
+    instance ??= new WebAssembly.Instance(compiled).exports as KernelExports;
+    this.run = instance;
+    const { memory } = instance;
+    const needed = FIRST_ADDRESS + sizeBytes + ranges * (SLACK_BYTES + 16);
+    const missing = needed - memory.buffer.byteLength;
+    if (missing > 0) memory.grow(Math.ceil(missing / MEMORY_PAGE_BYTES));
+    if (needed > MAX_KEPT_BYTES) instance = undefined;
+    this.#bytes = new Uint8Array(memory.buffer);
+  }
+
+  /** The address of the next range, which is left as it is. */
+  reserve(sizeBytes: number): number {
+    const address = this.#next;
+    this.#next = Math.ceil((address + sizeBytes + SLACK_BYTES) / 16) * 16;
+    return address;
+  }
+
+  /** The address of a copy of these bytes. */
+  place(bytes: Uint8Array): number {
+    const address = this.reserve(bytes.length);
+    this.#bytes.set(bytes, address);
+    return address;
+  }
+
+  /** The address of a copy of these numbers. */
+  placeNumbers(numbers: Int32Array): number {
+    return this.place(new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength));
+  }
+
+  /** A view of a range, good until the next work. */
+  view(address: number, sizeBytes: number): Uint8Array {
+    return this.#bytes.subarray(address, address + sizeBytes);
+  }
+
+  /** A view of numbers, good until the next work. */
+  viewNumbers(address: number, count: number): Int32Array {
+    return new Int32Array(this.#bytes.buffer, address, count);
+  }
+}

@@ -1,0 +1,141 @@
+// Puts a column with columns inside together from the levels and values of its leaves, whatever form
+// its lists and maps have in the file. Rules: spec/format/parquet.md, PQ-16.
+import { bitmapBytes, setBit } from "./bitmap.ts";
+import { type Column, type FlatColumn, nullColumn } from "./column-batch.ts";
+import { gatherColumn } from "./column-gather.ts";
+import { childFields, type Field, isNested } from "./schema.ts";
+
+/** What a leaf of a file holds. */
+export interface LeafEntries {
+  readonly definition: Int32Array;
+  readonly repetition: Int32Array;
+  /** The level at which a value is present. */
+  readonly maxDefinition: number;
+  /** The values that are present, in the type that was asked for; undefined where nobody asks. */
+  readonly values: FlatColumn | undefined;
+}
+
+/** A column of a file that is to be put together, and where its parts are. */
+export interface AssemblyNode {
+  readonly field: Field;
+  /** The level at which the column itself is present. */
+  readonly definition: number;
+  /** Any leaf in it: its levels tell of nulls and items. */
+  readonly leaf: LeafEntries;
+  /** Of a list or map: the level at which there is an item. */
+  readonly itemDefinition?: number;
+  /** The columns inside; undefined for one that the file lacks. */
+  readonly children?: readonly (AssemblyNode | undefined)[];
+}
+
+/** The column of a node whose slots begin at entries of these levels. */
+export function assembleColumn(node: AssemblyNode, repetition: number, definition: number): Column {
+  const { leaf, field } = node;
+  const slots = countSlots(leaf, repetition, definition);
+  const validity = field.nullable ? readValidity(node, repetition, definition, slots) : undefined;
+  const base = { rowCount: slots, validity };
+  if (!isNested(field.type))
+    return { ...placeValues(node, repetition, definition, slots), ...base };
+  const inside = childFields(field.type);
+  const children = node.children as readonly (AssemblyNode | undefined)[];
+  if (field.type.kind === "struct") {
+    return {
+      ...base,
+      layout: "struct",
+      children: inside.map((child, index) => {
+        const part = children[index];
+        return part ? assembleColumn(part, repetition, definition) : nullColumn(child.type, slots);
+      }),
+    };
+  }
+  const itemDefinition = node.itemDefinition as number;
+  const offsets = countItems(leaf, repetition, definition, itemDefinition, slots);
+  const [item] = children;
+  const child = item
+    ? assembleColumn(item, repetition + 1, itemDefinition)
+    : nullColumn((inside[0] as Field).type, offsets[slots] as number);
+  return { ...base, layout: "list", offsets, child };
+}
+
+/** A slot begins at an entry of a row or item above, where that exists. */
+function isSlot(leaf: LeafEntries, entry: number, repetition: number, definition: number): boolean {
+  return (
+    (leaf.repetition[entry] as number) <= repetition &&
+    (leaf.definition[entry] as number) >= definition
+  );
+}
+
+function countSlots(leaf: LeafEntries, repetition: number, definition: number): number {
+  let slots = 0;
+  for (let entry = 0; entry < leaf.definition.length; entry += 1) {
+    if (isSlot(leaf, entry, repetition, definition)) slots += 1;
+  }
+  return slots;
+}
+
+function readValidity(
+  node: AssemblyNode,
+  repetition: number,
+  definition: number,
+  slots: number,
+): Uint8Array | undefined {
+  const { leaf } = node;
+  const validity = new Uint8Array(bitmapBytes(slots));
+  let slot = 0;
+  let present = 0;
+  for (let entry = 0; entry < leaf.definition.length; entry += 1) {
+    if (!isSlot(leaf, entry, repetition, definition)) continue;
+    if ((leaf.definition[entry] as number) >= node.definition) {
+      setBit(validity, slot);
+      present += 1;
+    }
+    slot += 1;
+  }
+  return present === slots ? undefined : validity;
+}
+
+function countItems(
+  leaf: LeafEntries,
+  repetition: number,
+  definition: number,
+  itemDefinition: number,
+  slots: number,
+): Int32Array {
+  const offsets = new Int32Array(slots + 1);
+  let slot = -1;
+  let items = 0;
+  for (let entry = 0; entry < leaf.definition.length; entry += 1) {
+    if (isSlot(leaf, entry, repetition, definition)) {
+      if (slot >= 0) offsets[slot + 1] = items;
+      slot += 1;
+    }
+    if (isSlot(leaf, entry, repetition + 1, itemDefinition)) items += 1;
+  }
+  if (slot >= 0) offsets[slot + 1] = items;
+  return offsets;
+}
+
+/** The values of a leaf, spread over its slots. */
+function placeValues(
+  node: AssemblyNode,
+  repetition: number,
+  definition: number,
+  slots: number,
+): FlatColumn {
+  const { leaf, field } = node;
+  const values = leaf.values as FlatColumn;
+  if (values.rowCount === slots) return values;
+  if (values.rowCount === 0) return nullColumn(field.type, slots) as FlatColumn;
+  const picks = new Int32Array(slots);
+  let slot = 0;
+  let value = 0;
+  for (let entry = 0; entry < leaf.definition.length; entry += 1) {
+    if (!isSlot(leaf, entry, repetition, definition)) continue;
+    if ((leaf.definition[entry] as number) >= leaf.maxDefinition) {
+      picks[slot] = value;
+      value += 1;
+    }
+    slot += 1;
+  }
+  return gatherColumn(values, undefined, picks) as FlatColumn;
+}

@@ -1,0 +1,38 @@
+// The kinds of writes: what Hudi calls each, and in what they differ.
+// Rules: spec/protocol/commit.md TX-16, spec/format/indexing.md IX-4.
+import type { Action } from "../timeline/instant.ts";
+
+/** Hudi's name of what a write does. */
+export type OperationType =
+  | "UPSERT"
+  | "INSERT"
+  | "BULK_INSERT"
+  | "DELETE"
+  | "INSERT_OVERWRITE"
+  | "INSERT_OVERWRITE_TABLE"
+  | "DELETE_PARTITION";
+
+/** In what operations differ. */
+export interface OperationTraits {
+  readonly action: Action & ("commit" | "replacecommit");
+  /** Whether the file groups that hold the keys are looked for. */
+  readonly looksUp: boolean;
+  /** Whether new rows go into small files first. */
+  readonly fillsSmallFiles: boolean;
+}
+
+const REPLACING = { action: "replacecommit", looksUp: false, fillsSmallFiles: false } as const;
+const TRAITS: Readonly<Record<OperationType, OperationTraits>> = {
+  UPSERT: { action: "commit", looksUp: true, fillsSmallFiles: true },
+  DELETE: { action: "commit", looksUp: true, fillsSmallFiles: true },
+  INSERT: { action: "commit", looksUp: false, fillsSmallFiles: true },
+  BULK_INSERT: { action: "commit", looksUp: false, fillsSmallFiles: false },
+  INSERT_OVERWRITE: REPLACING,
+  INSERT_OVERWRITE_TABLE: REPLACING,
+  DELETE_PARTITION: REPLACING,
+};
+
+/** The traits of an operation. */
+export function operationTraits(operation: OperationType): OperationTraits {
+  return TRAITS[operation];
+}
