@@ -1,5 +1,5 @@
 // Writes the next base file of a file group, or the first ones of new file groups.
-// Rules: spec/format/base-file.md and spec/protocol/commit.md, TX-6.
+// Rules: spec/format/base-file.md, spec/format/file-sizing.md FS-2 and spec/protocol/commit.md TX-6.
 import { type BytesColumn, type ColumnBatch, sliceTexts } from "../format/column-batch.ts";
 import { openParquetWriter } from "../format/open-parquet-writer.ts";
 import type { ParquetFileReader } from "../format/parquet-reader.ts";
@@ -8,6 +8,7 @@ import type { TableSchema } from "../format/schema.ts";
 import {
   endOfRows,
   releaseColumn,
+  rowBytes,
   type StoredBatch,
   type StoredColumn,
   toColumn,
@@ -30,6 +31,7 @@ import {
   planBaseFileMerge,
   type RowsPlan,
 } from "./base-file-merge.ts";
+import { FileSizer, measureStoredShare } from "./file-sizer.ts";
 import { continueKeyIndex, createKeyIndex, type KeyIndex } from "./key-index.ts";
 import { addMetaColumns, FILE_NAME_COLUMN, withFileName } from "./meta-columns.ts";
 
@@ -38,7 +40,7 @@ export interface BaseFileSettings {
   readonly codec: ParquetCodec;
   /** Avro schema of the whole file, meta columns included. */
   readonly avroSchema: string;
-  /** Size from which no more rows are added to a new file group. */
+  /** Size that new file groups come near to, in bytes. */
   readonly maxFileBytes: number;
   readonly bloom: {
     readonly entries: number;
@@ -166,26 +168,33 @@ export async function createBaseFiles(
   signal?: AbortSignal,
 ): Promise<WrittenFile[]> {
   const incoming = addMetaColumns(task.batch, task.keys, task);
+  const { columns, rowCount } = incoming;
+  const sizer = await createSizer(incoming, task.settings, signal);
   const written: WrittenFile[] = [];
   let start = 0;
-  while (start < incoming.rowCount) {
+  while (start < rowCount) {
     const fileId = `${task.fileIdPrefix}-${written.length}`;
     const file = await openOutput(storage, task, fileId, incoming.schema, signal, "CREATE");
     try {
       const index = createKeyIndex(task.settings.bloom);
-      const { columns, rowCount } = incoming;
       const named = file.name(incoming);
-      const first = start;
-      while (start < rowCount && !(start > first && file.isFull)) {
+      let leftBytes = rowBytes(columns, start, rowCount);
+      sizer.begin(leftBytes);
+      do {
         // One row group after the other, so that a file ends near the size that is asked for.
         const most = Math.min(rowCount, start + ROW_GROUP_ROWS);
-        const end = Math.max(start + 1, endOfRows(columns, start, most, ROW_GROUP_BYTES));
+        const bytes = Math.min(ROW_GROUP_BYTES, Math.max(sizer.roomBytes, MIN_GROUP_BYTES));
+        const end = Math.max(start + 1, endOfRows(columns, start, most, bytes));
         index.add(sliceTexts(task.keys, start, end));
-        await file.write(named, start, end);
+        const before = file.storedBytes;
+        await file.writeRowGroup(named, start, end);
+        sizer.add(rowBytes(columns, start, end), file.storedBytes - before);
         start = end;
+        leftBytes = rowBytes(columns, start, rowCount);
         await yieldToHost(signal);
-      }
+      } while (start < rowCount && !sizer.isFull(leftBytes));
       const summary = await file.close(index);
+      sizer.end(summary.sizeBytes);
       written.push({
         ...describe(task, fileId, file.path, summary),
         previousInstant: undefined,
@@ -199,6 +208,19 @@ export async function createBaseFiles(
     }
   }
   return written;
+}
+
+/** What is known before the first file: rows that may need several are measured. */
+async function createSizer(
+  incoming: StoredBatch,
+  { maxFileBytes, codec, bloom, avroSchema }: BaseFileSettings,
+  signal: AbortSignal | undefined,
+): Promise<FileSizer> {
+  const isOne = rowBytes(incoming.columns, 0, incoming.rowCount) <= maxFileBytes / 2;
+  const share = isOne ? 1 : await measureStoredShare(incoming, codec, signal);
+  const entries = isOne ? [] : createKeyIndex(bloom).footer();
+  const footerBytes = entries.reduce((sum, [, value]) => sum + value.length, avroSchema.length);
+  return new FileSizer(maxFileBytes, share, footerBytes);
 }
 
 function describe(
@@ -218,6 +240,8 @@ function describe(
 
 const ROW_GROUP_ROWS = 131_072;
 const ROW_GROUP_BYTES = 64 * 1024 * 1024;
+/** Values of the last row group of a file at least, where there are so many. */
+const MIN_GROUP_BYTES = 16 * 1024;
 
 /** Index of the record key among the meta columns. */
 const KEY_COLUMN = 2;
@@ -227,7 +251,7 @@ class OutputFile {
   readonly #fileName: string;
   readonly #upload: ObjectWriter;
   readonly #writer: ParquetWriter;
-  readonly #progress: { bytes: number; readonly limit: number };
+  readonly #progress: { bytes: number };
   readonly #avroSchema: string;
 
   constructor(parts: {
@@ -235,7 +259,7 @@ class OutputFile {
     fileName: string;
     upload: ObjectWriter;
     writer: ParquetWriter;
-    progress: { bytes: number; readonly limit: number };
+    progress: { bytes: number };
     avroSchema: string;
   }) {
     this.path = parts.path;
@@ -246,9 +270,9 @@ class OutputFile {
     this.#avroSchema = parts.avroSchema;
   }
 
-  /** Whether the file has reached the size at which the next file group begins. */
-  get isFull(): boolean {
-    return this.#progress.bytes >= this.#progress.limit;
+  /** Bytes of the row groups that are written. */
+  get storedBytes(): number {
+    return this.#progress.bytes;
   }
 
   /** The batch with this file's name in each row. */
@@ -256,9 +280,10 @@ class OutputFile {
     return withFileName(batch, this.#fileName);
   }
 
-  /** Writes rows of a batch that bears the file's name. */
-  write(batch: StoredBatch, from: number, to: number): Promise<void> {
-    return this.#writer.write(batch, from, to);
+  /** Writes rows of a batch that bears the file's name, as row groups of their own. */
+  async writeRowGroup(batch: StoredBatch, from: number, to: number): Promise<void> {
+    await this.#writer.write(batch, from, to);
+    await this.#writer.endRowGroup();
   }
 
   /** Names and writes a batch that is used by nobody else. */
@@ -298,7 +323,7 @@ async function openOutput(
     signal,
   });
   const upload = storage.createWriter(path, { signal });
-  const progress = { bytes: 0, limit: settings.maxFileBytes };
+  const progress = { bytes: 0 };
   try {
     const writer = await openParquetWriter(
       async (bytes) => {

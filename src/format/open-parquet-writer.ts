@@ -122,8 +122,12 @@ class RowGroupWriter implements ParquetWriter {
     this.#rowCount += end - start;
   }
 
-  async close(footer: ReadonlyMap<string, string>): Promise<ParquetFileSummary> {
+  async endRowGroup(): Promise<void> {
     if (this.#pending.rowCount > 0) await this.#flushRowGroup();
+  }
+
+  async close(footer: ReadonlyMap<string, string>): Promise<ParquetFileSummary> {
+    await this.endRowGroup();
     const { schema } = this.#options;
     const rowGroups = await this.#writePageIndex();
     const bytes = encodeFooter({

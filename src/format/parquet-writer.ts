@@ -47,5 +47,7 @@ export interface ParquetWriter {
   write(batch: StoredBatch, from?: number, to?: number): Promise<void>;
   /** Writes all rows of a batch that is used by nobody else; its rows are freed when encoded. */
   writeOwned(batch: StoredBatch): Promise<void>;
+  /** Writes the rows that wait as a row group, if there are any. */
+  endRowGroup(): Promise<void>;
   close(footer: ReadonlyMap<string, string>): Promise<ParquetFileSummary>;
 }

@@ -79,7 +79,13 @@ export function compareUtf8(left: string, right: string): number {
   return left.length - right.length;
 }
 
+/** Below these the order of UTF-16 units is that of UTF-8 bytes. */
+const FROM_SURROGATES = /[\ud800-\uffff]/;
+
 /** Sorts things with a path, in place. */
 export function sortByPath<T extends { readonly path: string }>(items: T[]): T[] {
-  return items.sort((left, right) => compareUtf8(left.path, right.path));
+  if (items.some(({ path }) => FROM_SURROGATES.test(path))) {
+    return items.sort((left, right) => compareUtf8(left.path, right.path));
+  }
+  return items.sort(({ path: a }, { path: b }) => (a < b ? -1 : a > b ? 1 : 0));
 }

@@ -8,14 +8,12 @@ import type {
 } from "../file-group/base-file-writer.ts";
 import type { FileSlice } from "../file-group/file-slice.ts";
 import type { TaskRunner } from "../file-group/task-runner.ts";
-import type { BytesColumn } from "../format/column-batch.ts";
-import { gatherBatchSteps, gatherColumnSteps, takeNumbers } from "../format/column-gather.ts";
+import { takeNumbers } from "../format/column-gather.ts";
 import { bucketFileIdPrefix } from "../indexing/bucket-hash.ts";
 import { mapConcurrently, yieldToHost } from "../runtime/concurrency.ts";
 import { createUuid } from "../runtime/random.ts";
-import { runInTurns } from "../runtime/steps.ts";
 import type { TableContext } from "../timeline/table-context.ts";
-import type { IncomingRecords } from "./incoming-records.ts";
+import { cutRows, type IncomingRecords } from "./incoming-records.ts";
 import type { FileGroupWork } from "./work-plan.ts";
 
 /** Entries looked at before the host gets a turn. */
@@ -131,18 +129,6 @@ async function mergeTask(
       orderingField,
     },
     keys,
-  };
-}
-
-/** The picked rows and their keys. */
-async function cutRows(
-  { batch, keys }: IncomingRecords,
-  rows: Int32Array,
-  signal: AbortSignal | undefined,
-): Promise<Pick<CreateTask, "batch" | "keys">> {
-  return {
-    batch: await runInTurns(gatherBatchSteps(batch, rows), signal),
-    keys: (await runInTurns(gatherColumnSteps(keys, undefined, rows), signal)) as BytesColumn,
   };
 }
 

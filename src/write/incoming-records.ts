@@ -9,6 +9,7 @@ import {
   isPresent,
   requireColumn,
 } from "../format/column-batch.ts";
+import { gatherBatchSteps, gatherColumnSteps } from "../format/column-gather.ts";
 import { type RowPartitions, recordKeys, rowPartitions } from "../layout/record-key.ts";
 import { isGlobalIndex, type TableConfig } from "../layout/table-config.ts";
 import { runInTurns, type Steps } from "../runtime/steps.ts";
@@ -32,6 +33,18 @@ export interface IncomingRecords {
   readonly entries: FoldedKeys;
   /** Present where the entries are yet to be resolved against the stored rows. */
   readonly unresolved?: UnresolvedRows | undefined;
+}
+
+/** The picked rows and their keys. */
+export async function cutRows(
+  { batch, keys }: Pick<IncomingRecords, "batch" | "keys">,
+  rows: Int32Array,
+  signal: AbortSignal | undefined,
+): Promise<Pick<IncomingRecords, "batch" | "keys">> {
+  return {
+    batch: await runInTurns(gatherBatchSteps(batch, rows), signal),
+    keys: (await runInTurns(gatherColumnSteps(keys, undefined, rows), signal)) as BytesColumn,
+  };
 }
 
 /**

@@ -1,5 +1,5 @@
 // Assigns keyed records to file groups: those that hold their keys, small ones, new ones.
-// Rules: spec/format/file-sizing.md FS-1 and FS-3.
+// Rules: spec/format/file-sizing.md FS-1, FS-3 and FS-6.
 import { openBaseFile } from "../file-group/base-file.ts";
 import { dataBytes } from "../file-group/base-file-keys.ts";
 import { type FileSlice, fileGroupKey } from "../file-group/file-slice.ts";
@@ -7,6 +7,7 @@ import type { TaggedSlice } from "../indexing/tag-locations.ts";
 import { yieldToHost } from "../runtime/concurrency.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import type { IncomingRecords } from "./incoming-records.ts";
+import { type FileLoad, InsertFit } from "./insert-fit.ts";
 import type { WriteSettings } from "./write-settings.ts";
 
 /** What a write does to one file group, or to new ones of a partition. */
@@ -47,6 +48,7 @@ export async function planWork(
   const created: FileGroupWork[] = [];
   for (const [partition, inserts] of insertsOf.entries()) {
     const partitionPath = partitions.paths[partition] as string;
+    const fit = new InsertFit(settings, records, inserts, signal);
     let rest = inserts;
     const small = slices
       .filter((slice) => slice.partitionPath === partitionPath && !isReserved(slice))
@@ -55,7 +57,8 @@ export async function planWork(
     for (const slice of small) {
       if (rest.length === 0) break;
       const load = loadOf.get(slice) ?? (await loadFileLoad(context, slice, signal));
-      const room = roomFor(slice, load, settings.maxFileBytes);
+      const room = await fit.roomFor(slice, load, rest.length);
+      if (room === 0) continue;
       const known = work.get(slice);
       work.set(slice, {
         partitionPath,
@@ -137,12 +140,7 @@ export async function splitAbsent(
   return { absent: absent.slice(0, absentCount), insertsOf };
 }
 
-/** What the rows of a file need, for an estimate of how many more it takes. */
-interface FileLoad {
-  readonly fileRowCount: number;
-  readonly fileDataBytes: number;
-}
-
+/** What is known of a small file that is not to be merged into otherwise. */
 async function loadFileLoad(
   context: TableContext,
   slice: FileSlice,
@@ -150,17 +148,6 @@ async function loadFileLoad(
 ): Promise<FileLoad> {
   const reader = await openBaseFile(context.storage, slice.baseFile, { signal, readsAll: true });
   return { fileRowCount: reader.rowCount, fileDataBytes: dataBytes(reader) };
-}
-
-/**
- * Rows that a small file still takes, by the bytes that its rows need; the footer with its bloom
- * filter does not grow with them. A file without rows takes any number: what it grows to will be
- * known when it is written.
- */
-function roomFor(slice: FileSlice, load: FileLoad, maxFileBytes: number): number {
-  if (load.fileRowCount === 0) return Number.MAX_SAFE_INTEGER;
-  const perRow = Math.max(1, load.fileDataBytes / load.fileRowCount);
-  return Math.max(0, Math.floor((maxFileBytes - slice.baseFile.sizeBytes) / perRow));
 }
 
 /** The file groups that a plan rewrites, as keys. */

@@ -1,7 +1,12 @@
 // Base files as they are written: rows, footer, key range and filter; new ones and merged ones.
+import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
 import { findBloomFilter, findKeyRange, openBaseFile } from "../../src/file-group/base-file.ts";
-import { createBaseFiles, mergeBaseFile } from "../../src/file-group/base-file-writer.ts";
+import {
+  createBaseFiles,
+  mergeBaseFile,
+  type WrittenFile,
+} from "../../src/file-group/base-file-writer.ts";
 import type { ParquetFileReader } from "../../src/format/parquet-reader.ts";
 import { createTableSchema } from "../../src/format/schema.ts";
 import { MemoryStorage } from "../../src/storage/memory-storage.ts";
@@ -17,6 +22,14 @@ import {
 
 const schema = createTableSchema("t", { id: "string", at: "long", note: "string?" });
 const row = (id: string, at = 1n, note: string | null = null): Row => ({ id, at, note });
+
+/** Text that does not compress to less than half. */
+function hexNoise(length: number): string {
+  const parts = Array.from({ length: Math.ceil(length / 128) }, (_, at) =>
+    createHash("sha512").update(String(at)).digest("hex"),
+  );
+  return parts.join("").slice(0, length);
+}
 
 let store: MemoryStore;
 let storage: MemoryStorage;
@@ -106,29 +119,65 @@ describe("new file groups", () => {
     expect(await mayContain(file?.path ?? "", "another")).toBe(false);
   });
 
-  test("are closed when they are large enough, and the next begins (FS-2)", async () => {
-    // A file ends between row groups only, and one of narrow rows has 131,072 of them.
-    const rows = Array.from({ length: 140_000 }, (_, at) => row(String(at)));
-    const task = createTaskOf(schema, rows);
-    const settings = { ...task.settings, maxFileBytes: 1 };
-    const written = await createBaseFiles(storage, { ...task, settings });
-    expect(written.map(({ fileId, rowCount }) => [fileId, rowCount])).toEqual([
-      ["group-0", 131_072],
-      ["group-1", 8_928],
-    ]);
-    expect(await rangeOf(written[1]?.path ?? "")).toEqual(["131072", "139999"]);
-    expect(await createBaseFiles(storage, task)).toHaveLength(1);
-  });
+  describe("of rows for several files", () => {
+    const TARGET = 150_000;
+    const sizesOf = async (rows: readonly Row[]): Promise<number[]> => {
+      const task = createTaskOf(schema, rows);
+      const settings = { ...task.settings, maxFileBytes: TARGET };
+      const written = await createBaseFiles(storage, { ...task, settings });
+      expect(written.map(({ fileId }) => fileId)).toEqual(written.map((_, at) => `group-${at}`));
+      expect(written.reduce((sum, { rowCount }) => sum + rowCount, 0)).toBe(rows.length);
+      // A third each, and what rounding leaves.
+      for (const { path } of written.slice(0, -1)) {
+        const groups = (await open(path)).rowGroups.length;
+        expect(groups).toBeGreaterThanOrEqual(3);
+        expect(groups).toBeLessThanOrEqual(5);
+      }
+      const [first] = written as [WrittenFile, ...WrittenFile[]];
+      const appends = [row("one more")];
+      const merged = await mergeBaseFile(storage, mergeTaskOf(schema, first, { appends }));
+      expect((await open(merged?.path ?? "")).rowGroups).toHaveLength(1);
+      return written.map(({ sizeBytes }) => sizeBytes);
+    };
+    const noise = (at: number): string =>
+      createHash("sha512").update(String(at)).digest("base64").slice(0, 60);
 
-  test("of wide rows are closed after fewer of them (FS-2)", async () => {
-    // 64 MiB of values, not 131,072 rows, are the least that goes into a file.
-    const padding = "é".repeat(6_000);
-    const rows = Array.from({ length: 8_000 }, (_, at) => row(String(at), 1n, `${at} ${padding}`));
-    const task = createTaskOf(schema, rows);
-    const settings = { ...task.settings, maxFileBytes: 1 };
-    const written = await createBaseFiles(storage, { ...task, settings });
-    expect(written.map(({ rowCount }) => rowCount)).toEqual([5_558, 2_442]);
-    expect(written.map(({ fileId }) => fileId)).toEqual(["group-0", "group-1"]);
+    test("are of equal size, near the target, with no dwarf at the end (FS-2, FS-4, FS-5)", {
+      timeout: 60_000,
+    }, async () => {
+      const measured: number[] = [];
+      // 6,500 to 10,500 rows of about 100 bytes: every rest is met.
+      for (let count = 6_500; count <= 10_500; count += 500) {
+        const sizes = await sizesOf(
+          Array.from({ length: count }, (_, at) => row(String(at), BigInt(at), noise(at))),
+        );
+        measured.push(sizes.length);
+        expect(Math.max(...sizes), String(sizes)).toBeLessThan(1.1 * TARGET);
+        expect(Math.min(...sizes), String(sizes)).toBeGreaterThan(0.75 * TARGET);
+      }
+      expect(new Set(measured).size).toBeGreaterThan(2);
+    });
+
+    test("that get wider on the way are measured as they are written (FS-4)", async () => {
+      const rows = Array.from({ length: 10_000 }, (_, at) =>
+        row(String(at), BigInt(at), noise(at).repeat(1 + (at >> 11)) + noise(-at)),
+      );
+      const sizes = await sizesOf(rows);
+      expect(sizes.length).toBeGreaterThan(4);
+      expect(Math.max(...sizes)).toBeLessThan(1.1 * TARGET);
+      expect(Math.min(...sizes.slice(0, -1))).toBeGreaterThan(0.4 * TARGET);
+    });
+
+    test("of which one is larger than the target have that row (FS-2)", async () => {
+      const rows = [row("a", 1n, "x"), row("b", 1n, hexNoise(800_000)), row("c", 1n, "y")];
+      expect((await sizesOf(rows)).length).toBeLessThanOrEqual(3);
+    });
+
+    test("are one file where the rows are few, whatever the target (FS-2)", async () => {
+      const task = createTaskOf(schema, [row("a"), row("b"), row("c")]);
+      const settings = { ...task.settings, maxFileBytes: 1 };
+      expect(await createBaseFiles(storage, { ...task, settings })).toHaveLength(1);
+    });
   });
 
   test("are marked before they are there (TX-6)", async () => {
