@@ -15,6 +15,7 @@ import { planIncremental } from "./read/incremental-query.ts";
 import { type Predicate, parseWhere } from "./read/predicate.ts";
 import { PlannedScan, type Scan } from "./read/scan.ts";
 import { planSnapshot } from "./read/snapshot-query.ts";
+import { loadTableStats, type StatsOptions, type TableStats } from "./read/table-stats.ts";
 import { bestEffort } from "./runtime/concurrency.ts";
 import { type Runtime, systemRuntime } from "./runtime/runtime.ts";
 import { openStorage, type StorageSettings } from "./storage/open-storage.ts";
@@ -308,6 +309,14 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
     const timeline = await loadActiveTimeline(this.#context, options.signal);
     const view = await loadFileSystemView(this.#context, timeline, options);
     return view.slices;
+  }
+
+  /**
+   * Rows, bytes and sizes of the base files against the targets of `TableOptions.write`, in total and
+   * by partition. Rows are counted by footers, one request a file group; no data is read.
+   */
+  stats(options: StatsOptions = {}): Promise<TableStats> {
+    return loadTableStats(this.#context, this.#environment.settings, options);
   }
 
   /**

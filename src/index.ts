@@ -23,6 +23,13 @@ export type {
 } from "./layout/table-definition.ts";
 export type { CompareOperator, Predicate } from "./read/predicate.ts";
 export type { Scan } from "./read/scan.ts";
+export type {
+  FileGroupStats,
+  PartitionStats,
+  SizeBin,
+  StatsOptions,
+  TableStats,
+} from "./read/table-stats.ts";
 export type { Clock } from "./runtime/clock.ts";
 export type { Random } from "./runtime/random.ts";
 export type { Runtime } from "./runtime/runtime.ts";

@@ -8,6 +8,7 @@ import { addFilesCommand } from "./commands/files.ts";
 import { addIncrementalCommand } from "./commands/incremental.ts";
 import { addReadCommand } from "./commands/read.ts";
 import { addRollbackCommand } from "./commands/rollback.ts";
+import { addStatsCommand } from "./commands/stats.ts";
 import { addTimelineCommand } from "./commands/timeline.ts";
 import { addWriteCommand } from "./commands/write.ts";
 import { type LakeIo, terminalWidth } from "./lake-io.ts";
@@ -21,6 +22,7 @@ const ADD_COMMANDS: readonly ((lake: Command, io: LakeIo) => void)[] = [
   addIncrementalCommand,
   addTimelineCommand,
   addFilesCommand,
+  addStatsCommand,
   addRollbackCommand,
 ];
 

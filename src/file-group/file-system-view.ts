@@ -37,6 +37,8 @@ export interface FileSystemView {
   readonly knownPartitions: ReadonlySet<string>;
   /** File groups that replace commits took out, by `fileGroupKey`. */
   readonly replacedGroups: ReadonlySet<string>;
+  /** Base files of these partitions that are no slice: older versions, replaced and invisible ones. */
+  readonly oldFiles: { readonly count: number; readonly bytes: number };
 }
 
 /** Lists the partitions and picks the visible slice of each file group. */
@@ -51,17 +53,23 @@ export async function loadFileSystemView(
   const isArchived = await findArchived(context, timeline, listings, signal);
   const knownPartitions = new Set<string>();
   const slices: FileSlice[] = [];
+  const oldFiles = { count: 0, bytes: 0 };
   for (const { partitionPath, objects } of listings) {
     if (objects.some(isPartitionMetafile)) knownPartitions.add(partitionPath);
     for (const group of groupFiles(partitionPath, objects)) {
-      if (replaced.has(fileGroupKey(partitionPath, group.fileId))) continue;
-      const baseFile = group.baseFiles.findLast((file) =>
-        isVisible(timeline, file, asOf, isArchived),
-      );
+      const isReplaced = replaced.has(fileGroupKey(partitionPath, group.fileId));
+      const baseFile = isReplaced
+        ? undefined
+        : group.baseFiles.findLast((file) => isVisible(timeline, file, asOf, isArchived));
       if (baseFile) slices.push({ partitionPath, fileId: group.fileId, baseFile });
+      for (const file of group.baseFiles) {
+        if (file === baseFile) continue;
+        oldFiles.count += 1;
+        oldFiles.bytes += file.sizeBytes;
+      }
     }
   }
-  return { slices, knownPartitions, replacedGroups: replaced };
+  return { slices, knownPartitions, replacedGroups: replaced, oldFiles };
 }
 
 function isPartitionMetafile(object: StoredObject): boolean {

@@ -1,5 +1,6 @@
 // What a table consists of, in numbers: rows, bytes, sizes of base files against the target, commits.
 // Rules: spec/format/file-sizing.md FS-7 and FS-8.
+import { HudiError } from "../errors.ts";
 import { loadBaseFileFigures } from "../file-group/base-file-figures.ts";
 import type { FileSlice } from "../file-group/file-slice.ts";
 import { loadFileSystemView } from "../file-group/file-system-view.ts";
@@ -9,7 +10,7 @@ import { loadActiveTimeline } from "../timeline/active-timeline.ts";
 import type { Instant } from "../timeline/instant.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 
-/** What to count against. */
+/** What to tell. */
 export interface StatsOptions {
   readonly signal?: AbortSignal | undefined;
   /** Partitions that are told apart, the largest first; default 100. The totals are of all. */
@@ -69,7 +70,8 @@ const DEFAULT_PARTITIONS = 100;
 
 /**
  * Counts. Rows come from the footers of the base files, 16 read at once; no data page is read, and
- * bytes come from the listing. One listing a partition, one request a file group.
+ * bytes come from the listing. One listing a partition, one request a file group. Throws `INVALID` for a
+ * wrong limit and `UNSUPPORTED` for log files.
  */
 export async function loadTableStats(
   context: TableContext,
@@ -77,6 +79,12 @@ export async function loadTableStats(
   options: StatsOptions = {},
 ): Promise<TableStats> {
   const { signal, partitionLimit = DEFAULT_PARTITIONS } = options;
+  if (!(Number.isInteger(partitionLimit) && partitionLimit >= 0)) {
+    throw new HudiError(
+      "INVALID",
+      `cannot count partitions of ${context.storage.location}: partitionLimit is ${String(partitionLimit)}, expected a whole number from 0`,
+    );
+  }
   const timeline = await loadActiveTimeline(context, signal);
   const view = await loadFileSystemView(context, timeline, { signal });
   const partitions = new Map<string, MutableStats>();
