@@ -5,6 +5,8 @@ const engines = ["test/**/*.{s3,spark,hudi-rs,presto,matrix}.test.ts"];
 
 export default defineConfig({
   test: {
+    // One worker for each core; the default leaves a core idle, which is half of two.
+    maxWorkers: "100%",
     projects: [
       {
         test: {
@@ -12,6 +14,8 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: engines,
           setupFiles: ["test/support/seed-properties.ts"],
+          // For a machine that has other work as well.
+          testTimeout: 20_000,
         },
       },
       {

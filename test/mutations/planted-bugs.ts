@@ -518,4 +518,40 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     ],
     suite: "histories",
   },
+  {
+    name: "new-files-not-divided",
+    effect: "all rows of a partition go into one new file",
+    edits: [
+      {
+        file: "src/file-group/file-sizer.ts",
+        from: "    const files = Math.max(1, Math.ceil(stored / (most * STRETCH)));",
+        to: "    const files = Math.min(1, Math.ceil(stored / (most * STRETCH)));\n    this.#footerBytes = -1e12;",
+      },
+    ],
+    suite: "histories",
+  },
+  {
+    name: "everything-fits-small-files",
+    effect: "a small file takes all new rows of its partition",
+    edits: [
+      {
+        file: "src/write/insert-fit.ts",
+        from: "    if (areFew) return count;",
+        to: "    if (areFew || count > 0) return count;",
+      },
+    ],
+    suite: "histories",
+  },
+  {
+    name: "small-files-passed-over",
+    effect: "new rows always go to new files",
+    edits: [
+      {
+        file: "src/write/work-plan.ts",
+        from: "      if (room === 0) continue;",
+        to: "      if (room >= 0) continue;",
+      },
+    ],
+    suite: "histories",
+  },
 ];
