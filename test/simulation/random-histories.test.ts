@@ -115,7 +115,7 @@ async function createHistory(shape: HistoryShape, index: "bloom" | "simple"): Pr
       index: { kind: index },
     },
     // A file of three rows is small, one of a dozen is not: file groups fill up and new ones begin.
-    { write: { maxFileBytes: 5_000, smallFileBytes: 4_800 } },
+    { write: { maxFileBytes: 4_500, smallFileBytes: 4_400 } },
   );
   const rules = {
     recordKey: "id",

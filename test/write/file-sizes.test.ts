@@ -106,7 +106,7 @@ function printHistogram(shares: readonly number[]): void {
 }
 
 test("a thousand commits of inserts, updates and deletes leave files near the target (FS-1, FS-2, FS-6)", {
-  timeout: SCALE * 120_000,
+  timeout: SCALE * 600_000,
 }, async () => {
   const write = { ...SMALL_WRITES, maxFileBytes: TARGET_BYTES, smallFileBytes: SMALL_BYTES };
   const { table, store, clock } = await createMemoryTable(TABLE, { write });
