@@ -1,7 +1,8 @@
 import { PassThrough } from "node:stream";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { createJsonFormatter, createJsonReader } from "../../src/cli/row-text.ts";
+import { createJsonFormatter } from "../../src/cli/row-text.ts";
+import { createJsonReader } from "../../src/cli/row-values.ts";
 import { createColumnBuilder } from "../../src/format/column-builder.ts";
 import type { Field } from "../../src/format/schema.ts";
 import { HudiTable } from "../../src/hudi-table.ts";
