@@ -124,7 +124,7 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
   ): Promise<HudiTable<RowOf<F>>>;
   static create<Row extends object = Record<string, unknown>>(
     location: string | URL,
-    definition: SchemaTableDefinition<Row>,
+    definition: SchemaTableDefinition<NoInfer<Row>>,
     options?: TableOptions,
   ): Promise<HudiTable<Row>>;
   static async create<Row extends object>(

@@ -1,5 +1,5 @@
 // The file of `lake create --schema`: a field list as JSON, an Avro record schema, or an Arrow or Parquet
-// file whose columns are taken. Rules: spec/protocol/cli.md, CLI-17.
+// file whose columns are taken. Rules: spec/protocol/cli.md, CLI-21.
 import { open, readFile } from "node:fs/promises";
 import { HudiError, isHudiError } from "../errors.ts";
 import { fromArrowSchema } from "../format/arrow-schema.ts";

@@ -1,5 +1,5 @@
 // The columns of a new table, however its definition says them: a field list, Avro, Arrow.
-// Rules: spec/format/schema.md, SC-7.
+// Rules: spec/format/schema.md, SC-11.
 import { HudiError, isHudiError } from "../errors.ts";
 import { type ArrowSchema, fromArrowSchema, isArrowSchema } from "../format/arrow-schema.ts";
 import { parseAvroSchema } from "../format/avro-schema.ts";
