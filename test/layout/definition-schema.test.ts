@@ -46,7 +46,7 @@ describe("the columns of a definition (SC-11)", () => {
     expect(resolveSchema("t", { schema: JSON.parse(text) })).toEqual(wanted);
   });
 
-  test("come from every type of Arrow that a table holds", () => {
+  test("come from every type of Arrow that a table holds (AR-4)", () => {
     const types: [arrow.DataType, string][] = [
       [new arrow.Utf8(), "string"],
       [new arrow.LargeUtf8(), "string"],
