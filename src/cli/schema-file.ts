@@ -5,7 +5,7 @@ import { HudiError, isHudiError } from "../errors.ts";
 import { fromArrowSchema } from "../format/arrow-schema.ts";
 import { parseBoundedJson } from "../format/bounded-json.ts";
 import { openParquetFile } from "../format/parquet-reader.ts";
-import { type Field, formatFieldType, parseFieldType } from "../format/schema.ts";
+import { checkTableSchema, type Field, formatFieldType, parseFieldType } from "../format/schema.ts";
 import { type AvroRecordSchema, resolveSchema } from "../layout/definition-schema.ts";
 import type { Fields } from "../layout/table-definition.ts";
 import { readArrowSchema } from "./arrow-stream.ts";
@@ -60,6 +60,8 @@ const FIELD_LIST = 'a field list such as {"id": "string", "fare": "double?"} or 
 /** A field list. Made from entries, so that a column named __proto__ is one; the meta columns of Hudi are left out. */
 export function listFields(fields: readonly Field[]): Fields {
   const own = fields.filter(({ name }) => !isMetaColumn(name));
+  // A name with a colon or a bracket in it would be read back as something else.
+  checkTableSchema({ name: "schema", fields: own });
   return Object.fromEntries(own.map((field) => [field.name, formatFieldType(field)])) as Fields;
 }
 

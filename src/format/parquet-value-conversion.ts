@@ -2,7 +2,13 @@
 // time units, decimals of any representation. Rules: spec/format/parquet.md, PQ-6.
 
 import { isNull } from "./bitmap.ts";
-import type { BytesColumn, FixedColumn, FlatColumn, Int64Column } from "./column-batch.ts";
+import {
+  type BytesColumn,
+  type FixedColumn,
+  type FlatColumn,
+  type Int64Column,
+  requireTextBytes,
+} from "./column-batch.ts";
 import { storedUnit } from "./parquet-column-type.ts";
 import type { SchemaElement } from "./parquet-footer.ts";
 import { type ColumnType, decimalWidthBytes, type Field, formatType } from "./schema.ts";
@@ -162,6 +168,7 @@ function narrowToFixed(raw: BytesColumn, widthBytes: number): FixedColumn {
 }
 
 function widenToBytes({ rowCount, validity, widthBytes, data }: FixedColumn): BytesColumn {
+  requireTextBytes(data.length);
   const offsets = new Int32Array(rowCount + 1);
   const present = new Uint8Array(data.length);
   let end = 0;

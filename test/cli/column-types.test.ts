@@ -1,4 +1,5 @@
 // Every type through the command: schemas of tables, values that do not fit, filters.
+import * as arrow from "apache-arrow";
 import { afterAll, describe, expect, test } from "vitest";
 import { formatAvroSchema } from "../../src/format/avro-schema.ts";
 import { createTableSchema } from "../../src/format/schema.ts";
@@ -94,6 +95,16 @@ describe("lake create --schema (CLI-21)", () => {
     expect(stderr).toContain(message);
     expect(stderr).not.toContain("INTERNAL");
   });
+});
+
+test("a name inside a type that would read back as another type is refused (CLI-21)", async () => {
+  const inner = new arrow.Struct([new arrow.Field("a:int,b", new arrow.Int32(), true)]);
+  const outer = new arrow.Schema([new arrow.Field("c", inner, true)]);
+  const bytes = Buffer.from(arrow.tableToIPC(new arrow.Table(outer), "file"));
+  const schema = space.file("names.arrow", bytes);
+  const { stderr } = await lake(["create", space.path("never"), "--schema", schema, ...key]);
+  expect(stderr).toContain("INVALID: cannot use schema file");
+  expect(stderr).toContain('"c.a:int,b"');
 });
 
 describe("values of each type (CLI-9, CLI-12)", () => {
