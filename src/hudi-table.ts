@@ -9,6 +9,7 @@ import {
   defineTable,
   type Fields,
   type RowOf,
+  type SchemaTableDefinition,
   type TableDefinition,
 } from "./layout/table-definition.ts";
 import { planIncremental } from "./read/incremental-query.ts";
@@ -113,16 +114,27 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
   }
 
   /**
-   * Creates an empty copy-on-write table of version 6. Throws `ALREADY_EXISTS` where there is one
-   * and `INVALID` for a definition that makes no table.
+   * Creates an empty copy-on-write table of version 6, of a field list or of an Avro or Arrow schema.
+   * Throws `ALREADY_EXISTS` where there is one, `INVALID` for a definition that makes no table and
+   * `UNSUPPORTED` for a type that no table of this version holds.
    */
-  static async create<const F extends Fields>(
+  static create<const F extends Fields>(
     location: string | URL,
     definition: TableDefinition<F>,
+    options?: TableOptions,
+  ): Promise<HudiTable<RowOf<F>>>;
+  static create<Row extends object = Record<string, unknown>>(
+    location: string | URL,
+    definition: SchemaTableDefinition<NoInfer<Row>>,
+    options?: TableOptions,
+  ): Promise<HudiTable<Row>>;
+  static async create<Row extends object>(
+    location: string | URL,
+    definition: TableDefinition | SchemaTableDefinition,
     options: TableOptions = {},
-  ): Promise<HudiTable<RowOf<F>>> {
+  ): Promise<HudiTable<Row>> {
     const properties = defineTable(definition);
-    return HudiTable.#openOn<RowOf<F>>(location, options, (storage, runtime) =>
+    return HudiTable.#openOn<Row>(location, options, (storage, runtime) =>
       createTable(storage, properties, runtime, options.signal),
     );
   }

@@ -11,14 +11,18 @@ export {
   type TableOptions,
   type Where,
 } from "./hudi-table.ts";
+export type { AvroRecordSchema, SchemaSource } from "./layout/definition-schema.ts";
 export type { IndexDefinition } from "./layout/index-definition.ts";
 export type { TableConfig } from "./layout/table-config.ts";
 export type {
   DecimalName,
+  EnumName,
   Fields,
+  FixedName,
   LogicalName,
   LogicalTypes,
   RowOf,
+  SchemaTableDefinition,
   TableDefinition,
 } from "./layout/table-definition.ts";
 export type { CompareOperator, Predicate } from "./read/predicate.ts";

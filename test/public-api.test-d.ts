@@ -1,6 +1,6 @@
 // What the types of the public API promise, checked by the compiler alone: `npm run check` and
 // public-api.test.ts read this file, and nothing runs it.
-import type { RecordBatch } from "apache-arrow";
+import { type RecordBatch, Schema } from "apache-arrow";
 import {
   type Change,
   type Commit,
@@ -33,6 +33,12 @@ const fields = {
   tags: "list<string?>?",
   counts: "map<list<long>>",
   point: "struct<x:int,y:list<int?>?>?",
+  digest: "fixed(16)",
+  size: "enum(SMALL, LARGE,x_1)?",
+  sizes: "list<enum(A,B)?>",
+  clock: "time-millis",
+  exact: "time-micros?",
+  instant: "timestamp-millis",
 } as const;
 
 interface Row {
@@ -51,6 +57,12 @@ interface Row {
   tags: (string | null)[] | null;
   counts: Record<string, bigint[]>;
   point: Record<string, unknown> | null;
+  digest: Uint8Array;
+  size: "SMALL" | "LARGE" | "x_1" | null;
+  sizes: ("A" | "B" | null)[];
+  clock: number;
+  exact: bigint | null;
+  instant: bigint;
 }
 
 // A field list is a row type.
@@ -68,6 +80,31 @@ async function create(): Promise<void> {
   });
   type Trip = { id: string; city: string | null; fare: string; at: bigint };
   same<typeof table, HudiTable<Trip>>(true);
+
+  // A schema of Avro or Arrow says nothing to the compiler; what rows are may be told.
+  const avro = { type: "record", name: "r", fields: [{ name: "id", type: "string" }] } as const;
+  const any = await HudiTable.create("here", {
+    name: "t",
+    type: "copy-on-write",
+    schema: avro,
+    recordKey: "id",
+  });
+  same<typeof any, HudiTable<Record<string, unknown>>>(true);
+  const told = await HudiTable.create<{ id: string; at: bigint }>("here", {
+    name: "t",
+    type: "copy-on-write",
+    schema: new Schema([]),
+    recordKey: "id",
+    orderingField: "at",
+  });
+  same<typeof told, HudiTable<{ id: string; at: bigint }>>(true);
+  await HudiTable.create<{ id: string }>("here", {
+    name: "t",
+    type: "copy-on-write",
+    schema: "{}",
+    // @ts-expect-error: the key is a column of these rows
+    recordKey: "key",
+  });
 
   const base = { name: "t", type: "copy-on-write", fields: { id: "string" } } as const;
   // @ts-expect-error: the key is a column

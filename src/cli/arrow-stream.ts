@@ -1,7 +1,8 @@
 // Arrow IPC at the edge of the command: the batches of a file or stream that comes in, and the bytes
 // of a stream that goes out, one batch at a time.
 import { type FileHandle, open } from "node:fs/promises";
-import type { AsyncByteQueue, RecordBatch } from "apache-arrow";
+import type { AsyncByteQueue, RecordBatch, Schema } from "apache-arrow";
+import { HudiError, isHudiError } from "../errors.ts";
 import { toArrowBatch } from "../format/arrow-batch.ts";
 import { type ColumnBatch, emptyBatch } from "../format/column-batch.ts";
 import type { TableSchema } from "../format/schema.ts";
@@ -28,6 +29,27 @@ export async function* readArrowBatches(source: ArrowBytes): AsyncGenerator<Reco
     yield* reader;
   } finally {
     await file?.close();
+  }
+}
+
+/** The schema of an Arrow file or stream. Throws `CORRUPT` for another file. */
+export async function readArrowSchema(path: string): Promise<Schema> {
+  const { RecordBatchReader } = await import("apache-arrow");
+  const file = await open(path, "r");
+  try {
+    const reader = await RecordBatchReader.from(file);
+    await reader.open();
+    if (reader.schema) return reader.schema;
+    throw new HudiError("CORRUPT", `cannot read ${path}: found no schema of Arrow`, { path });
+  } catch (cause) {
+    if (isHudiError(cause)) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new HudiError("CORRUPT", `cannot read ${path}: found no Arrow file (${reason})`, {
+      path,
+      cause,
+    });
+  } finally {
+    await file.close();
   }
 }
 

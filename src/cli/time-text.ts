@@ -1,5 +1,6 @@
 // Dates and timestamps as ISO 8601 text and back, exact over all of 32 bits of days and 64 bits of
-// microseconds, where the Date of JavaScript ends earlier. Rules: spec/protocol/cli.md, CLI-12.
+// their unit, where the Date of JavaScript ends earlier. Rules: spec/protocol/cli.md, CLI-12.
+import { DAY_UNITS, formatTimeOfDay } from "../format/time-of-day.ts";
 
 const DAY_MS = 86_400_000;
 const DAY_MICROS = 86_400_000_000n;
@@ -37,68 +38,101 @@ function formatYear(year: number): string {
   return `${year < 0 ? "-" : "+"}${String(Math.abs(year)).padStart(6, "0")}`;
 }
 
-/** `yyyy-MM-ddTHH:mm:ss.ffffffZ` of microseconds since the epoch. */
-export function formatTimestamp(micros: bigint): string {
-  let days = micros / DAY_MICROS;
-  let rest = Number(micros - days * DAY_MICROS);
-  if (rest < 0) {
-    days -= 1n;
-    rest += Number(DAY_MICROS);
-  }
-  const two = (value: number): string => String(value).padStart(2, "0");
-  const seconds = Math.floor(rest / 1_000_000);
-  const fraction = String(rest % 1_000_000).padStart(6, "0");
-  const clock = `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
-  return `${formatDate(Number(days))}T${clock}.${fraction}Z`;
+/** What a timestamp counts, and whether it is the time of a wall clock without a zone. */
+export interface TimestampForm {
+  readonly unit: keyof typeof DAY_UNITS;
+  readonly isLocal: boolean;
 }
 
-const DATE = /^(\d{4}|[+-]\d{6,7})-(\d\d)-(\d\d)$/;
+/** What a timestamp of that kind is; undefined for another type. */
+export function timestampForm(kind: string): TimestampForm | undefined {
+  return FORMS.get(kind);
+}
+
+const FORMS: ReadonlyMap<string, TimestampForm> = new Map([
+  ["timestamp-millis", { unit: "millis", isLocal: false }],
+  ["timestamp-micros", { unit: "micros", isLocal: false }],
+  ["local-timestamp-millis", { unit: "millis", isLocal: true }],
+  ["local-timestamp-micros", { unit: "micros", isLocal: true }],
+]);
+
+const MICROS: TimestampForm = { unit: "micros", isLocal: false };
+
+/** `yyyy-MM-ddTHH:mm:ss.ffffffZ` of units since the epoch; three digits of milliseconds; no Z where local. */
+export function formatTimestamp(value: bigint, form: TimestampForm = MICROS): string {
+  const unitsOfDay = BigInt(DAY_UNITS[form.unit]);
+  let days = value / unitsOfDay;
+  let rest = value - days * unitsOfDay;
+  if (rest < 0n) {
+    days -= 1n;
+    rest += unitsOfDay;
+  }
+  const clock = formatTimeOfDay(rest, form.unit);
+  return `${formatDate(Number(days))}T${clock}${form.isLocal ? "" : "Z"}`;
+}
+
+const DATE = /^(\d{4}|[+-]\d{6,9})-(\d\d)-(\d\d)$/;
 
 /** Days since 1970-01-01, or undefined for a text that is no day of the calendar. */
 export function parseDateText(text: string): number | undefined {
+  const days = parseDays(text);
+  return days === undefined || days > INT32_MAX || days < -INT32_MAX - 1 ? undefined : days;
+}
+
+function parseDays(text: string): number | undefined {
   const match = DATE.exec(text);
   if (!match) return undefined;
   const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
   const cycle = Math.floor((year - 1970) / CYCLE_YEARS);
   const date = new Date(Date.UTC(year - cycle * CYCLE_YEARS, month - 1, day));
   if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined;
-  const days = date.getTime() / DAY_MS + cycle * CYCLE_DAYS;
-  return days > INT32_MAX || days < -INT32_MAX - 1 ? undefined : days;
+  return date.getTime() / DAY_MS + cycle * CYCLE_DAYS;
 }
 
-const TIME = /^(.{10,14})[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d(?::?\d\d)?)?$/;
+const TIME = /^(.{10,16})[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d(?::?\d\d)?)?$/;
 
 /** What a timestamp text without a zone means. */
 export interface TimestampOptions {
   /** Reads a time without zone as UTC, and a date alone as its midnight. Default: neither is one. */
   readonly zoneless?: boolean;
+  /** Default: microseconds of a moment. The time of a wall clock has no zone. */
+  readonly form?: TimestampForm;
 }
 
 /**
- * Microseconds since the epoch of an ISO 8601 text, or undefined when it is none, has digits beyond
- * the microsecond, or does not fit into 64 bits.
+ * Units since the epoch of an ISO 8601 text, or undefined when it is none, has digits beyond the unit,
+ * or does not fit into 64 bits.
  */
 export function parseTimestampText(
   text: string,
   options: TimestampOptions = {},
 ): bigint | undefined {
-  const zoneless = options.zoneless ?? false;
+  const { zoneless = false, form = MICROS } = options;
   const match = TIME.exec(text);
-  if (!match) return zoneless ? toMicros(parseDateText(text), 0, 0) : undefined;
+  if (!match) return zoneless ? toUnits(parseDays(text), 0, 0, form) : undefined;
   const [, date = "", hour, minute, second = "0", fraction = "", zone] = match;
-  const days = parseDateText(date);
+  const days = parseDays(date);
   const digits = fraction.replace(/0+$/, "");
   const isClock = Number(hour) < 24 && Number(minute) < 60 && Number(second) < 60;
-  if (!isClock || digits.length > 6 || (zone === undefined && !zoneless)) return undefined;
+  const isPlaced = form.isLocal ? zone === undefined : zone !== undefined || zoneless;
+  if (!isClock || digits.length > 6 || !isPlaced) return undefined;
   const offset = zoneSeconds(zone ?? "Z");
   if (offset === undefined) return undefined;
   const seconds = Number(hour) * 3600 + Number(minute) * 60 + Number(second) - offset;
-  return toMicros(days, seconds, Number(digits.padEnd(6, "0")));
+  return toUnits(days, seconds, Number(digits.padEnd(6, "0")), form);
 }
 
-function toMicros(days: number | undefined, seconds: number, micros: number): bigint | undefined {
+function toUnits(
+  days: number | undefined,
+  seconds: number,
+  micros: number,
+  { unit }: TimestampForm,
+): bigint | undefined {
   if (days === undefined) return undefined;
-  const value = BigInt(days) * DAY_MICROS + BigInt(seconds) * 1_000_000n + BigInt(micros);
+  const exact = BigInt(days) * DAY_MICROS + BigInt(seconds) * 1_000_000n + BigInt(micros);
+  const factor = unit === "millis" ? 1000n : 1n;
+  if (exact % factor !== 0n) return undefined;
+  const value = exact / factor;
   return value < INT64_MIN || value > INT64_MAX ? undefined : value;
 }
 

@@ -1,11 +1,11 @@
 // Gives the columns and literals of a `--where` filter the types of a table, which makes a predicate.
 import { HudiError, isHudiError } from "../errors.ts";
 import { createColumnBuilder } from "../format/column-builder.ts";
-import { type Field, findField, formatType, type TableSchema } from "../format/schema.ts";
+import { type Field, findField, formatType, isText, type TableSchema } from "../format/schema.ts";
 import { addMetaFields } from "../layout/record-key.ts";
 import type { Predicate } from "../read/predicate.ts";
-import { createTextReader } from "./row-text.ts";
-import { parseTimestampText } from "./time-text.ts";
+import { createTextReader } from "./row-values.ts";
+import { parseTimestampText, timestampForm } from "./time-text.ts";
 import type { WhereColumn, WhereExpression, WhereLiteral } from "./where-text.ts";
 
 /** The predicate of a filter. Throws `INVALID` for unknown columns and literals of another type. */
@@ -22,8 +22,7 @@ export function bindWhere(expression: WhereExpression, schema: TableSchema): Pre
         return { kind: "is-null", column: requireWhereField(part.column, whole).name };
       case "like": {
         const field = requireWhereField(part.column, whole);
-        if (field.type.kind !== "string")
-          throw unfit(field, part.column.at, "like", "a text column");
+        if (!isText(field.type)) throw unfit(field, part.column.at, "like", "a text column");
         return { kind: "like", column: field.name, pattern: part.literal.value };
       }
       case "in": {
@@ -69,7 +68,14 @@ const EXAMPLES: Record<Field["type"]["kind"], string> = {
   double: "a number, or 'NaN', 'Infinity', '-Infinity'",
   bytes: "bytes in base64, in single quotes",
   date: "a day such as '2024-01-31'",
+  "time-millis": "a time such as '12:00:00.123'",
+  "time-micros": "a time such as '12:00:00.123456'",
+  "timestamp-millis": "a time such as '2024-01-31T12:00:00Z'",
   "timestamp-micros": "a time such as '2024-01-31T12:00:00Z'",
+  "local-timestamp-millis": "a time such as '2024-01-31T12:00:00'",
+  "local-timestamp-micros": "a time such as '2024-01-31T12:00:00'",
+  fixed: "all bytes in base64, in single quotes",
+  enum: "a symbol in single quotes",
   decimal: "digits such as 12.50",
   struct: "is null or is not null",
   list: "is null or is not null",
@@ -86,7 +92,14 @@ const LITERAL_KINDS: Record<Field["type"]["kind"], readonly WhereLiteral["kind"]
   double: ["number", "text"],
   bytes: ["text"],
   date: ["text"],
+  "time-millis": ["text"],
+  "time-micros": ["text"],
+  "timestamp-millis": ["text"],
   "timestamp-micros": ["text"],
+  "local-timestamp-millis": ["text"],
+  "local-timestamp-micros": ["text"],
+  fixed: ["text"],
+  enum: ["text"],
   decimal: ["number", "text"],
   struct: [],
   list: [],
@@ -104,10 +117,11 @@ function bindLiteral(field: Field, literal: WhereLiteral): unknown {
     return unfit(field, literal.at, found, `${EXAMPLES[kind]}${scale}`);
   };
   if (!LITERAL_KINDS[kind].includes(literal.kind)) throw refuse();
-  if (kind === "timestamp-micros") {
-    const micros = parseTimestampText(literal.value, { zoneless: true });
-    if (micros === undefined) throw refuse();
-    return micros;
+  const form = timestampForm(kind);
+  if (form) {
+    const units = parseTimestampText(literal.value, { zoneless: true, form });
+    if (units === undefined) throw refuse();
+    return units;
   }
   try {
     const value = createTextReader(field)(literal.value);

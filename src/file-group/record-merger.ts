@@ -16,15 +16,20 @@ export type OrderingComparator = (stored: number, incoming: number) => number;
 
 /**
  * A comparison of stored with incoming ordering values: negative when the stored one is older. A
- * stored null is older than anything.
+ * stored null is older than anything. Values of a fixed width are numbers, unless they are said to be
+ * `unsigned` bytes.
  */
-export function createOrderingComparator(stored: Column, incoming: Column): OrderingComparator {
-  const compare = compareValues(stored, incoming);
+export function createOrderingComparator(
+  stored: Column,
+  incoming: Column,
+  unsigned: boolean = false,
+): OrderingComparator {
+  const compare = compareValues(stored, incoming, unsigned);
   if (!stored.validity) return compare;
   return (a, b) => (isPresent(stored, a) ? compare(a, b) : -1);
 }
 
-function compareValues(stored: Column, incoming: Column): OrderingComparator {
+function compareValues(stored: Column, incoming: Column, unsigned: boolean): OrderingComparator {
   if (stored.layout === "int32" && incoming.layout === "int32") {
     const [a, b] = [stored.values, incoming.values];
     return (x, y) => (a[x] as number) - (b[y] as number);
@@ -44,7 +49,9 @@ function compareValues(stored: Column, incoming: Column): OrderingComparator {
     return (x, y) => compareBytesRows(stored, x, incoming, y);
   }
   if (stored.layout === "fixed" && incoming.layout === "fixed") {
-    return (x, y) => compareFixed(stored.data, incoming.data, stored.widthBytes, x, y);
+    const { widthBytes } = stored;
+    const sign = unsigned ? 0 : 0x80;
+    return (x, y) => compareFixed(stored.data, incoming.data, widthBytes, x, y, sign);
   }
   if (stored.layout === "bits" && incoming.layout === "bits") {
     return (x, y) => Number(isBitSet(stored.values, x)) - Number(isBitSet(incoming.values, y));
@@ -69,9 +76,16 @@ function compareDoubles(a: number, b: number): number {
   return rank(a) - rank(b);
 }
 
-function compareFixed(a: Uint8Array, b: Uint8Array, width: number, x: number, y: number): number {
-  // The sign bit of two's complement is turned over, so that unsigned order is numeric order.
-  let difference = ((a[x * width] as number) ^ 0x80) - ((b[y * width] as number) ^ 0x80);
+/** The sign bit of two's complement is turned over, so that unsigned order is numeric order. */
+function compareFixed(
+  a: Uint8Array,
+  b: Uint8Array,
+  width: number,
+  x: number,
+  y: number,
+  sign: number,
+): number {
+  let difference = ((a[x * width] as number) ^ sign) - ((b[y * width] as number) ^ sign);
   for (let index = 1; difference === 0 && index < width; index += 1) {
     difference = (a[x * width + index] as number) - (b[y * width + index] as number);
   }

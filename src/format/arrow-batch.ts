@@ -5,6 +5,7 @@
 import type { Field as ArrowField, Data, DataType, RecordBatch, Schema } from "apache-arrow";
 import { HudiError } from "../errors.ts";
 import { readArrowColumn } from "./arrow-column.ts";
+import { ARROW } from "./arrow-source.ts";
 import { countNullRows, findNull } from "./bitmap.ts";
 import { type Column, type ColumnBatch, requireSoundColumn } from "./column-batch.ts";
 import { createColumnBuilder } from "./column-builder.ts";
@@ -47,6 +48,7 @@ function toArrowField(arrow: Arrow, field: Field): ArrowField {
 function toArrowType(arrow: Arrow, type: ColumnType): DataType {
   switch (type.kind) {
     case "string":
+    case "enum":
       return new arrow.Utf8();
     case "boolean":
       return new arrow.Bool();
@@ -62,8 +64,20 @@ function toArrowType(arrow: Arrow, type: ColumnType): DataType {
       return new arrow.Binary();
     case "date":
       return new arrow.DateDay();
+    case "time-millis":
+      return new arrow.TimeMillisecond();
+    case "time-micros":
+      return new arrow.TimeMicrosecond();
+    case "timestamp-millis":
+      return new arrow.TimestampMillisecond("UTC");
     case "timestamp-micros":
       return new arrow.TimestampMicrosecond("UTC");
+    case "local-timestamp-millis":
+      return new arrow.TimestampMillisecond();
+    case "local-timestamp-micros":
+      return new arrow.TimestampMicrosecond();
+    case "fixed":
+      return new arrow.FixedSizeBinary(type.length);
     case "decimal":
       return new arrow.Decimal(type.scale, type.precision, 128);
     case "struct":
@@ -101,7 +115,8 @@ function toArrowData(arrow: Arrow, column: Column, type: DataType): Data {
       return arrow.makeData({ ...base, valueOffsets: column.offsets, child } as never);
     }
     case "fixed": {
-      const data = toDecimal128(column.data, column.widthBytes, length);
+      const isBytes = type.typeId === ARROW.fixedSizeBinary;
+      const data = isBytes ? column.data : toDecimal128(column.data, column.widthBytes, length);
       return arrow.makeData({ ...base, data } as never);
     }
     default:

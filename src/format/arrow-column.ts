@@ -19,11 +19,13 @@ import {
   readArrowFloats,
   readArrowInts,
   readArrowLongs,
+  readArrowTimes,
   readArrowTimestamps,
 } from "./arrow-numbers.ts";
 import { ARROW, ArrowSource } from "./arrow-source.ts";
 import { bitmapBytes, clearBit, findNull, isNull, sliceBits } from "./bitmap.ts";
 import type { BytesColumn, Column, Validity } from "./column-batch.ts";
+import { KeyTable } from "./key-table.ts";
 import { childFields, type Field, type NestedType } from "./schema.ts";
 
 /**
@@ -58,6 +60,8 @@ class ArrowColumnReader {
     switch (this.#field.type.kind) {
       case "string":
         return this.#readStrings(validity);
+      case "enum":
+        return this.#requireSymbols(this.#readStrings(validity), this.#field.type.symbols);
       case "boolean":
         if (type.typeId === ARROW.bool) return this.#readBits(validity);
         break;
@@ -81,11 +85,20 @@ class ArrowColumnReader {
       case "date":
         if (type.typeId === ARROW.date) return readArrowDates(this.#source, validity);
         break;
+      case "time-millis":
+      case "time-micros":
+        if (type.typeId === ARROW.time) return readArrowTimes(this.#source, validity);
+        break;
+      case "timestamp-millis":
       case "timestamp-micros":
+      case "local-timestamp-millis":
+      case "local-timestamp-micros":
         if (type.typeId === ARROW.timestamp || type.typeId === ARROW.date) {
           return readArrowTimestamps(this.#source, validity);
         }
         break;
+      case "fixed":
+        return this.#readFixed(validity, this.#field.type.length);
       case "decimal":
         if (type.typeId === ARROW.decimal) return readArrowDecimals(this.#source, validity);
         break;
@@ -191,6 +204,53 @@ class ArrowColumnReader {
       this.#source.refuse("found more than 2 GiB in one batch");
     const offsets = Int32Array.from({ length: rowCount + 1 }, (_, row) => row * byteWidth);
     return { layout: "bytes", rowCount, validity, offsets, data };
+  }
+
+  /** Values of any length are taken where they have the right one. */
+  #readFixed(validity: Validity, widthBytes: number): Column {
+    const rowCount = this.#rowCount;
+    const { type } = this.#data;
+    if (
+      type.typeId === ARROW.fixedSizeBinary &&
+      (type as FixedSizeBinary).byteWidth === widthBytes
+    ) {
+      const data = this.#source.values(Uint8Array, rowCount * widthBytes);
+      return { layout: "fixed", rowCount, validity, widthBytes, data };
+    }
+    if (type.typeId !== ARROW.binary && type.typeId !== ARROW.largeBinary) {
+      this.#source.refuseType();
+    }
+    const { offsets, data: bytes } = this.#readSized(validity);
+    const data = new Uint8Array(rowCount * widthBytes);
+    for (let row = 0; row < rowCount; row += 1) {
+      if (isNull(validity, row)) continue;
+      const [start, end] = [offsets[row] as number, offsets[row + 1] as number];
+      if (end - start !== widthBytes) {
+        this.#source.refuse(`found ${end - start} bytes in row ${row}, expected ${widthBytes}`);
+      }
+      data.set(bytes.subarray(start, end), row * widthBytes);
+    }
+    return { layout: "fixed", rowCount, validity, widthBytes, data };
+  }
+
+  #requireSymbols(column: BytesColumn, symbols: readonly string[]): BytesColumn {
+    const known = new KeyTable(symbols.length);
+    for (const symbol of symbols) {
+      const bytes = Buffer.from(symbol, "utf8");
+      known.add(0, bytes, 0, bytes.length);
+    }
+    const { offsets, data, validity, rowCount } = column;
+    for (let row = 0; row < rowCount; row += 1) {
+      if (isNull(validity, row)) continue;
+      const [start, end] = [offsets[row] as number, offsets[row + 1] as number];
+      if (known.find(0, data, start, end) >= 0) continue;
+      const found = Buffer.from(data.subarray(start, Math.min(end, start + 60))).toString("utf8");
+      const names = symbols.slice(0, 20).join(", ");
+      this.#source.refuse(
+        `found symbol ${JSON.stringify(found)} in row ${row}, expected one of ${names}`,
+      );
+    }
+    return column;
   }
 
   #readOffsets(): Int32Array {

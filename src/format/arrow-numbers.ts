@@ -1,9 +1,10 @@
 // Numbers, dates, times and decimals of Arrow, in the layouts of batches. Rules: spec/format/arrow.md.
-import type { Date_, Decimal, Float, Int, Timestamp } from "apache-arrow";
+import type { Date_, Decimal, Float, Int, Time, Timestamp } from "apache-arrow";
 import { ARROW, type ArrowSource } from "./arrow-source.ts";
 import { isNull } from "./bitmap.ts";
 import type { Column, FixedColumn, Int32Column, Int64Column, Validity } from "./column-batch.ts";
 import { decimalWidthBytes } from "./schema.ts";
+import { DAY_UNITS } from "./time-of-day.ts";
 
 export function readArrowInts(source: ArrowSource, validity: Validity): Int32Column {
   const rowCount = source.rowCount;
@@ -63,28 +64,67 @@ export function readArrowDates(source: ArrowSource, validity: Validity): Int32Co
   return { layout: "int32", rowCount, validity, values };
 }
 
+/** Nanoseconds of the units of Arrow: seconds, milliseconds, microseconds, nanoseconds. */
+const UNIT_NANOS = [1_000_000_000n, 1_000_000n, 1000n, 1n] as const;
+
 export function readArrowTimestamps(source: ArrowSource, validity: Validity): Int64Column {
   const rowCount = source.rowCount;
   const { type } = source.data;
   // Dates in milliseconds are what Arrow makes of JavaScript's Date.
   const unit = type.typeId === ARROW.date ? 1 : (type as Timestamp).unit;
   if (type.typeId === ARROW.date && (type as Date_).unit === 0) source.refuseType();
+  const { kind } = source.field.type;
+  if (kind.startsWith("local-") && (type as Timestamp).timezone) source.refuseType();
   const stored = source.values(BigInt64Array, rowCount);
-  if (unit === 2)
-    return { layout: "int64", rowCount, validity, values: stored.subarray(0, rowCount) };
+  const values = convertUnits(source, validity, stored, UNIT_NANOS[unit] as bigint);
+  return { layout: "int64", rowCount, validity, values };
+}
+
+/** Times of a day; those of 32 bits count seconds or milliseconds. */
+export function readArrowTimes(source: ArrowSource, validity: Validity): Column {
+  const rowCount = source.rowCount;
+  const { unit, bitWidth } = source.data.type as Time;
+  const stored =
+    bitWidth === 32
+      ? BigInt64Array.from(source.values(Int32Array, rowCount), BigInt)
+      : source.values(BigInt64Array, rowCount);
+  const isMillis = source.field.type.kind === "time-millis";
+  const end = BigInt(DAY_UNITS[isMillis ? "millis" : "micros"]);
+  const values = convertUnits(source, validity, stored, UNIT_NANOS[unit] as bigint);
+  for (let row = 0; row < rowCount; row += 1) {
+    if (isNull(validity, row)) continue;
+    if ((values[row] as bigint) >= 0n && (values[row] as bigint) < end) continue;
+    source.refuse(
+      `found ${stored[row]} of ${source.data.type} in row ${row}, expected a time of a day`,
+    );
+  }
+  if (!isMillis) return { layout: "int64", rowCount, validity, values };
+  return { layout: "int32", rowCount, validity, values: Int32Array.from(values, Number) };
+}
+
+/** Numbers that count units of `nanos` as numbers that count the unit of the field, none rounded. */
+function convertUnits(
+  source: ArrowSource,
+  validity: Validity,
+  stored: BigInt64Array,
+  nanos: bigint,
+): BigInt64Array {
+  const isMillis = source.field.type.kind.endsWith("millis");
+  const target = isMillis ? 1_000_000n : 1000n;
+  const { rowCount } = source;
+  if (nanos === target) return stored.subarray(0, rowCount);
   const values = new BigInt64Array(rowCount);
   for (let row = 0; row < rowCount; row += 1) {
     if (isNull(validity, row)) continue;
-    const value = stored[row] as bigint;
-    const micros = unit === 3 ? value / 1000n : value * (unit === 0 ? 1_000_000n : 1000n);
-    values[row] = micros;
-    if (values[row] !== micros || (unit === 3 && micros * 1000n !== value)) {
-      source.refuse(
-        `found ${value} of ${type} in row ${row}, expected whole microseconds in 64 bits`,
-      );
-    }
+    const exact = (stored[row] as bigint) * nanos;
+    values[row] = exact / target;
+    if ((values[row] as bigint) * target === exact) continue;
+    const unit = isMillis ? "milliseconds" : "microseconds";
+    source.refuse(
+      `found ${stored[row]} of ${source.data.type} in row ${row}, expected whole ${unit} in 64 bits`,
+    );
   }
-  return { layout: "int64", rowCount, validity, values };
+  return values;
 }
 
 export function readArrowDecimals(source: ArrowSource, validity: Validity): FixedColumn {

@@ -13,6 +13,7 @@ export const ARROW = {
   bool: 6,
   decimal: 7,
   date: 8,
+  time: 9,
   timestamp: 10,
   list: 12,
   struct: 13,

@@ -7,8 +7,8 @@ import { bitmapBytes, isNull, setBit } from "./bitmap.ts";
 import {
   type ColumnType,
   childFields,
-  decimalWidthBytes,
   type Field,
+  fixedWidthBytes,
   formatType,
   type NestedType,
   requireField,
@@ -28,12 +28,12 @@ export interface BitColumn extends ColumnBase {
   readonly layout: "bits";
   readonly values: Uint8Array;
 }
-/** `int` and `date` (days since 1970-01-01). */
+/** `int`, `date` (days since 1970-01-01) and `time-millis` (since midnight). */
 export interface Int32Column extends ColumnBase {
   readonly layout: "int32";
   readonly values: Int32Array;
 }
-/** `long` and `timestamp-micros` (since the epoch). */
+/** `long`, timestamps (since the epoch) and `time-micros` (since midnight). */
 export interface Int64Column extends ColumnBase {
   readonly layout: "int64";
   readonly values: BigInt64Array;
@@ -48,13 +48,16 @@ export interface Float64Column extends ColumnBase {
   readonly layout: "float64";
   readonly values: Float64Array;
 }
-/** `string` in UTF-8, and `bytes`: row `i` is `data[offsets[i] .. offsets[i + 1])`. */
+/** `string` and `enum` in UTF-8, and `bytes`: row `i` is `data[offsets[i] .. offsets[i + 1])`. */
 export interface BytesColumn extends ColumnBase {
   readonly layout: "bytes";
   readonly offsets: Int32Array;
   readonly data: Uint8Array;
 }
-/** `decimal`: big-endian two's complement of the unscaled value, `widthBytes` bytes a row. */
+/**
+ * `widthBytes` bytes a row: those of a `fixed`, or of a `decimal` the unscaled value as big-endian two's
+ * complement.
+ */
 export interface FixedColumn extends ColumnBase {
   readonly layout: "fixed";
   readonly widthBytes: number;
@@ -109,18 +112,25 @@ export function columnLayout(type: ColumnType): Column["layout"] {
       return "bits";
     case "int":
     case "date":
+    case "time-millis":
       return "int32";
     case "long":
+    case "time-micros":
+    case "timestamp-millis":
     case "timestamp-micros":
+    case "local-timestamp-millis":
+    case "local-timestamp-micros":
       return "int64";
     case "float":
       return "float32";
     case "double":
       return "float64";
     case "string":
+    case "enum":
     case "bytes":
       return "bytes";
     case "decimal":
+    case "fixed":
       return "fixed";
     case "struct":
       return "struct";
@@ -186,7 +196,7 @@ export function nullColumn(type: ColumnType, rowCount: number): Column {
       return { layout: "bytes", rowCount, validity, offsets, data: new Uint8Array(0) };
     }
     case "fixed": {
-      const widthBytes = decimalWidthBytes((type as { precision: number }).precision);
+      const widthBytes = fixedWidthBytes(type);
       const data = new Uint8Array(widthBytes * rowCount);
       return { layout: "fixed", rowCount, validity, widthBytes, data };
     }
@@ -236,7 +246,7 @@ export function storedColumn(
       return { ...base, layout, offsets, data: new Uint8Array(Buffer.concat(parts)) };
     }
     case "fixed": {
-      const widthBytes = decimalWidthBytes((type as { precision: number }).precision);
+      const widthBytes = fixedWidthBytes(type);
       const data = new Uint8Array(Buffer.concat(values as readonly Uint8Array[]));
       return { ...base, layout, widthBytes, data };
     }
@@ -288,7 +298,7 @@ export function requireSoundColumn(field: Field, column: Column): void {
       if (column.values.length < bitmapBytes(rowCount)) refuse("values are short");
       return;
     case "fixed": {
-      const width = decimalWidthBytes((field.type as { precision: number }).precision);
+      const width = fixedWidthBytes(field.type);
       if (column.widthBytes !== width) refuse(`values take ${column.widthBytes} bytes each`);
       if (column.data.length < rowCount * width) refuse("values are short");
       return;

@@ -3,10 +3,12 @@
 import { bitmapBytes, setBit } from "./bitmap.ts";
 import type { Column } from "./column-batch.ts";
 import { DecimalBuilder } from "./decimal-builder.ts";
+import { FixedBuilder } from "./fixed-builder.ts";
 import { ListBuilder, MapBuilder, StructBuilder } from "./nested-builder.ts";
 import { type ColumnBuilder, NullableBuilder, refuse } from "./nullable-builder.ts";
 import type { Field } from "./schema.ts";
-import { BytesBuilder, StringBuilder } from "./sized-builder.ts";
+import { BytesBuilder, EnumBuilder, StringBuilder } from "./sized-builder.ts";
+import { DAY_UNITS, parseTimeOfDay } from "./time-of-day.ts";
 
 /** A builder for the values of a field. */
 export function createColumnBuilder(field: Field): ColumnBuilder {
@@ -17,10 +19,19 @@ export function createColumnBuilder(field: Field): ColumnBuilder {
       return new BooleanBuilder(field);
     case "int":
     case "date":
+    case "time-millis":
       return new Int32Builder(field);
     case "long":
+    case "time-micros":
+    case "timestamp-millis":
     case "timestamp-micros":
+    case "local-timestamp-millis":
+    case "local-timestamp-micros":
       return new Int64Builder(field);
+    case "enum":
+      return new EnumBuilder(field);
+    case "fixed":
+      return new FixedBuilder(field);
     case "float":
     case "double":
       return new RealBuilder(field);
@@ -70,12 +81,22 @@ class Int32Builder extends NullableBuilder {
     return this.rowCount * 4;
   }
   protected place(value: unknown): void {
-    const stored = this.field.type.kind === "date" ? dateToDays(this.field, value) : value;
+    const stored = this.#toNumber(value);
     if (typeof stored !== "number" || (stored | 0) !== stored) {
       refuse(this.field, value, "an integer from -2147483648 to 2147483647");
     }
     this.placeDefault();
     this.#values[this.rowCount] = stored;
+  }
+  #toNumber(value: unknown): unknown {
+    switch (this.field.type.kind) {
+      case "date":
+        return dateToDays(this.field, value);
+      case "time-millis":
+        return timeToUnits(this.field, value, "millis");
+      default:
+        return value;
+    }
   }
   protected placeDefault(): void {
     if (this.rowCount < this.#values.length) return;
@@ -108,6 +129,19 @@ export function parseDate(text: string): number | undefined {
   return ms / DAY_MS;
 }
 
+function timeToUnits(field: Field, value: unknown, unit: "millis" | "micros"): number {
+  const units = typeof value === "string" ? parseTimeOfDay(value, unit) : value;
+  const isInside = (units as number) >= 0 && (units as number) < DAY_UNITS[unit];
+  if (typeof units === "number" && Number.isInteger(units) && isInside) return units;
+  if (typeof units === "bigint" && unit === "micros" && isInside) return Number(units);
+  const name = unit === "millis" ? "milliseconds" : "microseconds";
+  return refuse(
+    field,
+    value,
+    `${name} since midnight below ${DAY_UNITS[unit]}, or a text HH:mm:ss`,
+  );
+}
+
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
@@ -123,8 +157,10 @@ class Int64Builder extends NullableBuilder {
     this.#values[this.rowCount] = stored;
   }
   #toBigInt(value: unknown): bigint {
+    const { kind } = this.field.type;
+    if (kind === "time-micros") return BigInt(timeToUnits(this.field, value, "micros"));
     if (typeof value === "bigint" && value >= INT64_MIN && value <= INT64_MAX) return value;
-    if (this.field.type.kind === "long") {
+    if (kind === "long") {
       if (typeof value === "number" && Number.isSafeInteger(value)) return BigInt(value);
       return refuse(
         this.field,
@@ -132,13 +168,15 @@ class Int64Builder extends NullableBuilder {
         "a bigint of 64 bits, or an integer that a number holds exactly",
       );
     }
-    if (value instanceof Date && Number.isFinite(value.getTime())) {
-      return BigInt(value.getTime()) * 1000n;
+    const unit = kind.endsWith("millis") ? "milliseconds" : "microseconds";
+    const isLocal = kind.startsWith("local");
+    if (value instanceof Date && Number.isFinite(value.getTime()) && !isLocal) {
+      return BigInt(value.getTime()) * (unit === "milliseconds" ? 1n : 1000n);
     }
     return refuse(
       this.field,
       value,
-      "microseconds since the epoch as a bigint of 64 bits, or a Date",
+      `${unit} since the epoch as a bigint of 64 bits${isLocal ? "" : ", or a Date"}`,
     );
   }
   protected placeDefault(): void {

@@ -32,7 +32,7 @@ import type {
   ParquetWriter,
   ParquetWriterOptions,
 } from "./parquet-writer.ts";
-import { type Field, formatFieldType, isNested } from "./schema.ts";
+import { type ColumnType, type Field, formatFieldType, isNested } from "./schema.ts";
 import {
   endOfRows,
   isStoredAs,
@@ -222,7 +222,7 @@ class RowGroupWriter implements ParquetWriter {
   ): Promise<{ readonly meta: ColumnChunk; readonly range: ValueRange }> {
     const { physicalType } = encodeFieldElement(leaf.field);
     const start = this.#position;
-    const pages = indexPages(chunk, start);
+    const pages = indexPages(chunk, start, leaf.field.type);
     const range = pages.map((page) => page.range).reduce(mergeValueRanges, EMPTY_RANGE);
     const meta: ColumnChunk = {
       physicalType: physicalType as number,
@@ -284,10 +284,10 @@ function requireValues(field: Field, column: StoredColumn, from: number, to: num
 }
 
 /** What an index says of the pages of a chunk that begins at `start` of its file. */
-function indexPages(chunk: EncodedChunk, start: number): IndexedPage[] {
+function indexPages(chunk: EncodedChunk, start: number, type: ColumnType): IndexedPage[] {
   let firstRow = 0;
   return chunk.pages.map(({ offset, sizeBytes, rowCount, valueCount, present, slices }) => {
-    const range = { ...computeValueRange(slices), nullCount: valueCount - present };
+    const range = { ...computeValueRange(slices, type), nullCount: valueCount - present };
     const page = { offset: start + offset, sizeBytes, firstRow, rowCount, valueCount, range };
     firstRow += rowCount;
     return page;

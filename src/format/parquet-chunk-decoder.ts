@@ -4,7 +4,7 @@ import { releaseBytes } from "../runtime/release-bytes.ts";
 import { bitmapBytes, copyBits, countBits, setBits } from "./bitmap.ts";
 import { type Column, nullColumn } from "./column-batch.ts";
 import { ENCODING, PAGE, PHYSICAL, REPETITION } from "./parquet-codes.ts";
-import { encodeFieldElement, timestampUnit } from "./parquet-column-type.ts";
+import { encodeFieldElement, storedUnit } from "./parquet-column-type.ts";
 import type { SchemaElement } from "./parquet-footer.ts";
 import { HybridReader } from "./parquet-hybrid-reader.ts";
 import { isDataPage, type Page, walkPages } from "./parquet-page.ts";
@@ -166,8 +166,12 @@ function isStoredWhole(element: SchemaElement, type: ColumnType): boolean {
   return (
     own.physicalType === element.physicalType &&
     own.typeLength === element.typeLength &&
-    (type.kind !== "timestamp-micros" || timestampUnit(element) === "micros")
+    (!isTime(type) || storedUnit(element) === (type.kind.endsWith("millis") ? "millis" : "micros"))
   );
+}
+
+function isTime({ kind }: ColumnType): boolean {
+  return kind.includes("timestamp-") || kind === "time-micros";
 }
 
 const NO_LEVELS = { definition: 0, repetition: 0 } as const;

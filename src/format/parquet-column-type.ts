@@ -1,7 +1,13 @@
 // How logical types stand in a Parquet schema, in both directions. Rules: spec/format/parquet.md, PQ-5.
 import { CONVERTED, formatPhysicalType, LOGICAL, PHYSICAL, REPETITION } from "./parquet-codes.ts";
 import type { LogicalAnnotation, SchemaElement } from "./parquet-footer.ts";
-import { type ColumnType, decimalWidthBytes, type Field, type TableSchema } from "./schema.ts";
+import {
+  type ColumnType,
+  decimalWidthBytes,
+  type Field,
+  MAX_FIXED_LENGTH,
+  type TableSchema,
+} from "./schema.ts";
 
 /** The schema node that a column is written as. */
 export function encodeFieldElement(field: Field): SchemaElement {
@@ -20,8 +26,11 @@ function elementOfType(type: ColumnType): Omit<SchemaElement, "name"> {
     case "boolean":
       return { physicalType: PHYSICAL.boolean };
     case "int":
+    case "time-millis":
+      // A time is a plain number: Spark reads no file with a column annotated as one.
       return { physicalType: PHYSICAL.int32 };
     case "long":
+    case "time-micros":
       return { physicalType: PHYSICAL.int64 };
     case "float":
       return { physicalType: PHYSICAL.float };
@@ -35,11 +44,33 @@ function elementOfType(type: ColumnType): Omit<SchemaElement, "name"> {
         convertedType: CONVERTED.date,
         logical: { member: LOGICAL.date },
       };
+    case "timestamp-millis":
+      return {
+        physicalType: PHYSICAL.int64,
+        convertedType: CONVERTED.timestampMillis,
+        logical: { member: LOGICAL.timestamp, isAdjustedToUtc: true, unit: "millis" },
+      };
     case "timestamp-micros":
       return {
         physicalType: PHYSICAL.int64,
         convertedType: CONVERTED.timestampMicros,
         logical: { member: LOGICAL.timestamp, isAdjustedToUtc: true, unit: "micros" },
+      };
+    case "local-timestamp-millis":
+    case "local-timestamp-micros": {
+      const unit = type.kind === "local-timestamp-millis" ? "millis" : "micros";
+      return {
+        physicalType: PHYSICAL.int64,
+        logical: { member: LOGICAL.timestamp, isAdjustedToUtc: false, unit },
+      };
+    }
+    case "fixed":
+      return { physicalType: PHYSICAL.fixed, typeLength: type.length };
+    case "enum":
+      return {
+        physicalType: PHYSICAL.byteArray,
+        convertedType: CONVERTED.enum,
+        logical: { member: LOGICAL.enum },
       };
     case "struct":
     case "list":
@@ -75,10 +106,17 @@ export function findColumnType(element: SchemaElement): ColumnType | undefined {
     case PHYSICAL.int32:
       if (annotation === "decimal") return decimalType(element);
       if (annotation === "date") return { kind: "date" };
+      if (annotation === "time" && storedUnit(element) === "millis") return { kind: "time-millis" };
       return isPlain || annotation === "integer" ? { kind: "int" } : undefined;
     case PHYSICAL.int64:
       if (annotation === "decimal") return decimalType(element);
-      if (annotation === "timestamp") return { kind: "timestamp-micros" };
+      if (annotation === "time" && storedUnit(element) === "micros") return { kind: "time-micros" };
+      if (annotation === "timestamp" || annotation === "local timestamp") {
+        const unit = storedUnit(element) === "millis" ? "millis" : "micros";
+        return {
+          kind: annotation === "timestamp" ? `timestamp-${unit}` : `local-timestamp-${unit}`,
+        };
+      }
       return isPlain || annotation === "integer" ? { kind: "long" } : undefined;
     case PHYSICAL.int96:
       return { kind: "timestamp-micros" };
@@ -91,13 +129,22 @@ export function findColumnType(element: SchemaElement): ColumnType | undefined {
       if (isPlain) return { kind: "bytes" };
       return annotation === "string" ? { kind: "string" } : undefined;
     case PHYSICAL.fixed:
-      return annotation === "decimal" ? decimalType(element) : undefined;
+      if (annotation === "decimal") return decimalType(element);
+      return isPlain ? fixedType(element) : undefined;
     default:
       return undefined;
   }
 }
 
-type Annotation = "string" | "decimal" | "date" | "timestamp" | "integer" | "other";
+type Annotation =
+  | "string"
+  | "decimal"
+  | "date"
+  | "time"
+  | "timestamp"
+  | "local timestamp"
+  | "integer"
+  | "other";
 
 function findAnnotation(element: SchemaElement): Annotation | undefined {
   if (element.logical) return logicalAnnotation(element.logical);
@@ -112,6 +159,9 @@ function findAnnotation(element: SchemaElement): Annotation | undefined {
       return "decimal";
     case CONVERTED.date:
       return "date";
+    case CONVERTED.timeMillis:
+    case CONVERTED.timeMicros:
+      return "time";
     case CONVERTED.timestampMillis:
     case CONVERTED.timestampMicros:
       return "timestamp";
@@ -135,9 +185,11 @@ function logicalAnnotation(logical: LogicalAnnotation): Annotation {
       return "decimal";
     case LOGICAL.date:
       return "date";
+    case LOGICAL.time:
+      return "time";
     case LOGICAL.timestamp:
       // A local time is another type: it names no moment.
-      return logical.isAdjustedToUtc ? "timestamp" : "other";
+      return logical.isAdjustedToUtc ? "timestamp" : "local timestamp";
     case LOGICAL.integer:
       return logical.isSigned ? "integer" : "other";
     default:
@@ -152,10 +204,20 @@ function decimalType(element: SchemaElement): ColumnType | undefined {
   return { kind: "decimal", precision, scale };
 }
 
-/** How many stored units make up a microsecond, or microseconds a stored unit. */
-export function timestampUnit(element: SchemaElement): "millis" | "micros" | "nanos" {
-  if (element.logical?.unit) return element.logical.unit;
-  return element.convertedType === CONVERTED.timestampMillis ? "millis" : "micros";
+function fixedType({ typeLength = 0 }: SchemaElement): ColumnType | undefined {
+  const isHeld = typeLength >= 1 && typeLength <= MAX_FIXED_LENGTH;
+  return isHeld ? { kind: "fixed", length: typeLength } : undefined;
+}
+
+/** What the numbers of a time or timestamp count. */
+export type TimeUnit = "millis" | "micros" | "nanos";
+
+/** What the stored numbers of a time or timestamp count. */
+export function storedUnit({ logical, convertedType }: SchemaElement): TimeUnit {
+  if (logical?.unit) return logical.unit;
+  const isMillis =
+    convertedType === CONVERTED.timestampMillis || convertedType === CONVERTED.timeMillis;
+  return isMillis ? "millis" : "micros";
 }
 
 /** What a column of a file is, for messages. */

@@ -191,7 +191,7 @@ function decodeLogical(union: ThriftStruct | undefined): LogicalAnnotation | und
     if (member === 5) {
       return { member, scale: value.integer(1) ?? 0, precision: value.integer(2) ?? 0 };
     }
-    if (member === 8) {
+    if (member === 7 || member === 8) {
       const unit = UNITS.find((_, index) => value.struct(2)?.has(index + 1));
       return { member, isAdjustedToUtc: value.flag(1) ?? false, ...(unit && { unit }) };
     }

@@ -4,6 +4,7 @@ import type { BytesColumn, ColumnSlice, FixedColumn } from "./column-batch.ts";
 import { gatherColumn } from "./column-gather.ts";
 import { PHYSICAL } from "./parquet-codes.ts";
 import type { StoredStatistics } from "./parquet-footer.ts";
+import type { ColumnType } from "./schema.ts";
 import {
   type DictionaryColumn,
   markUsedEntries,
@@ -26,9 +27,12 @@ export interface ValueRange {
   readonly isDecimal?: boolean;
 }
 
-/** Nulls and bounds of the slices, which have one layout. */
-export function computeValueRange(slices: readonly StoredSlice[]): ValueRange {
-  return slices.map(computeSliceRange).reduce(mergeValueRanges, EMPTY_RANGE);
+/** Nulls and bounds of the slices, which are of one type. */
+export function computeValueRange(slices: readonly StoredSlice[], type: ColumnType): ValueRange {
+  const isDecimal = type.kind === "decimal";
+  return slices
+    .map((slice) => computeSliceRange(slice, isDecimal))
+    .reduce(mergeValueRanges, EMPTY_RANGE);
 }
 
 /** The range of no rows. */
@@ -56,12 +60,12 @@ export function isLess(a: StoredValue, b: StoredValue, isDecimal: boolean): bool
   return (high === 0 ? Buffer.compare(a, b) : high) < 0;
 }
 
-function computeSliceRange(stored: StoredSlice): ValueRange {
+function computeSliceRange(stored: StoredSlice, isDecimal: boolean): ValueRange {
   const { column, from, to } = stored;
   const nullCount = countNullRows(column.validity, from, to);
   if (nullCount === to - from) return { nullCount, isUnordered: false };
   if (column.layout === "dictionary") {
-    return { ...computeSliceRange(usedEntries(column, from, to)), nullCount };
+    return { ...computeSliceRange(usedEntries(column, from, to), isDecimal), nullCount };
   }
   if (column.layout === "prefixed") {
     return { nullCount, isUnordered: false, ...boundStrings(column, stored, PREFIX_BYTES) };
@@ -83,7 +87,7 @@ function computeSliceRange(stored: StoredSlice): ValueRange {
     case "list":
       return { nullCount, isUnordered: false };
     case "fixed":
-      return { nullCount, isUnordered: false, isDecimal: true, ...boundDecimals(column, slice) };
+      return { nullCount, isUnordered: false, isDecimal, ...boundFixed(column, slice, isDecimal) };
   }
 }
 
@@ -211,7 +215,7 @@ function boundStrings(
   return { min: valueAt(min), max: valueAt(max) };
 }
 
-function boundDecimals(column: FixedColumn, slice: ColumnSlice): Bounds {
+function boundFixed(column: FixedColumn, slice: ColumnSlice, isDecimal: boolean): Bounds {
   const { widthBytes, data, validity } = column;
   const first = firstPresent(slice);
   const order = new ByteOrder(data);
@@ -219,7 +223,7 @@ function boundDecimals(column: FixedColumn, slice: ColumnSlice): Bounds {
   let max = first;
   const compare = (row: number, other: number): number => {
     const high = signed(data[row * widthBytes]) - signed(data[other * widthBytes]);
-    if (high !== 0) return high;
+    if (isDecimal && high !== 0) return high;
     return order.compare(
       row * widthBytes,
       (row + 1) * widthBytes,

@@ -2,10 +2,16 @@
 // time units, decimals of any representation. Rules: spec/format/parquet.md, PQ-6.
 
 import { isNull } from "./bitmap.ts";
-import type { BytesColumn, FixedColumn, FlatColumn, Int64Column } from "./column-batch.ts";
-import { timestampUnit } from "./parquet-column-type.ts";
+import {
+  type BytesColumn,
+  type FixedColumn,
+  type FlatColumn,
+  type Int64Column,
+  requireTextBytes,
+} from "./column-batch.ts";
+import { storedUnit } from "./parquet-column-type.ts";
 import type { SchemaElement } from "./parquet-footer.ts";
-import { type ColumnType, decimalWidthBytes, type Field } from "./schema.ts";
+import { type ColumnType, decimalWidthBytes, type Field, formatType } from "./schema.ts";
 
 /** A value that the asked type cannot hold. The row is counted from the first of the column. */
 export class UnfitValueError extends Error {
@@ -24,22 +30,34 @@ export class UnfitValueError extends Error {
  */
 export function isReadableAs(from: ColumnType | undefined, to: ColumnType): boolean {
   switch (to.kind) {
-    case "string":
-    case "bytes":
-      // Some writers annotate no string, and Avro takes either for the other.
-      return from?.kind === "string" || from?.kind === "bytes";
-    case "double":
-      return REAL_SOURCES.has(from?.kind ?? "");
-    case "long":
-      return from?.kind === "long" || from?.kind === "int";
     case "decimal":
       return from?.kind === "decimal" && from.scale === to.scale && from.precision <= to.precision;
+    case "fixed":
+      return from?.kind === "bytes" || (from?.kind === "fixed" && from.length === to.length);
     default:
-      return from?.kind === to.kind;
+      return from?.kind === to.kind || (SOURCES[to.kind]?.includes(from?.kind) ?? false);
   }
 }
 
-const REAL_SOURCES: ReadonlySet<string> = new Set(["double", "float", "int", "long"]);
+type Kind = ColumnType["kind"];
+
+/** The other types that a type is read from. */
+const SOURCES: Partial<Record<Kind, readonly (Kind | undefined)[]>> = {
+  // Some writers annotate no string, and Avro takes either for the other.
+  string: ["bytes"],
+  bytes: ["string", "fixed"],
+  enum: ["string", "bytes"],
+  double: ["float", "int", "long"],
+  // Engines without times see numbers in them, and write numbers.
+  int: ["time-millis"],
+  "time-millis": ["int"],
+  long: ["int", "time-micros"],
+  "time-micros": ["long"],
+  "timestamp-millis": ["timestamp-micros"],
+  "timestamp-micros": ["timestamp-millis"],
+  "local-timestamp-millis": ["local-timestamp-micros"],
+  "local-timestamp-micros": ["local-timestamp-millis"],
+};
 
 /**
  * The decoded values in the layout of `field`. Buffers of `raw` are taken over. Throws
@@ -51,15 +69,22 @@ export function convertColumn(raw: FlatColumn, element: SchemaElement, field: Fi
       return raw.layout === "int32" ? widenToInt64(raw) : expectLayout(raw, "int64");
     case "double":
       return widenToFloat64(raw);
+    case "time-micros":
+    case "timestamp-millis":
     case "timestamp-micros":
-      return convertTimestamps(raw, element);
+    case "local-timestamp-millis":
+    case "local-timestamp-micros":
+      return convertTimes(raw, element, field.type);
+    case "fixed":
+      return raw.layout === "bytes" ? narrowToFixed(raw, field.type.length) : raw;
     case "decimal":
       return convertDecimals(raw, decimalWidthBytes(field.type.precision));
     case "float":
       return expectLayout(raw, "float32");
     case "string":
+    case "enum":
     case "bytes":
-      return expectLayout(raw, "bytes");
+      return raw.layout === "fixed" ? widenToBytes(raw) : expectLayout(raw, "bytes");
     case "boolean":
       return expectLayout(raw, "bits");
     default:
@@ -104,35 +129,57 @@ const MICROS_OF_DAY = 86_400_000_000n;
 /** The Julian day of 1970-01-01. */
 const EPOCH_JULIAN_DAY = 2_440_588;
 
-function convertTimestamps(raw: FlatColumn, element: SchemaElement): Int64Column {
-  if (raw.layout === "fixed") return convertInt96(raw);
-  const column = expectLayout(raw, "int64") as Int64Column;
+function convertTimes(raw: FlatColumn, element: SchemaElement, type: ColumnType): Int64Column {
+  const isJulian = raw.layout === "fixed";
+  const column = isJulian ? convertInt96(raw) : (expectLayout(raw, "int64") as Int64Column);
   const { rowCount, validity } = column;
-  const unit = timestampUnit(element);
-  if (unit === "micros") return column;
+  const from = NANOS[isJulian ? "micros" : storedUnit(element)];
+  const to = NANOS[type.kind.endsWith("millis") ? "millis" : "micros"];
+  if (from === to) return column;
   const values = new BigInt64Array(rowCount);
   for (let row = 0; row < rowCount; row += 1) {
     if (isNull(validity, row)) continue;
-    const value = column.values[row] as bigint;
-    if (unit === "millis") {
-      values[row] = value * 1000n;
-      if (values[row] !== value * 1000n) {
-        throw new UnfitValueError(
-          row,
-          `found ${value} milliseconds, too many for a timestamp in microseconds`,
-        );
-      }
-    } else {
-      if (value % 1000n !== 0n) {
-        throw new UnfitValueError(
-          row,
-          `found ${value} nanoseconds, finer than a timestamp in microseconds`,
-        );
-      }
-      values[row] = value / 1000n;
-    }
+    const nanos = (column.values[row] as bigint) * from;
+    values[row] = nanos / to;
+    if ((values[row] as bigint) * to === nanos) continue;
+    const fault = nanos % to === 0n ? "beyond" : "finer than";
+    throw new UnfitValueError(
+      row,
+      `found ${column.values[row]} of ${from} nanoseconds each, ${fault} what ${formatType(type)} holds`,
+    );
   }
   return { layout: "int64", rowCount, validity, values };
+}
+
+const NANOS = { millis: 1_000_000n, micros: 1000n, nanos: 1n } as const;
+
+function narrowToFixed(raw: BytesColumn, widthBytes: number): FixedColumn {
+  const { rowCount, validity, offsets } = raw;
+  const data = new Uint8Array(rowCount * widthBytes);
+  for (let row = 0; row < rowCount; row += 1) {
+    if (isNull(validity, row)) continue;
+    const [start, end] = [offsets[row] as number, offsets[row + 1] as number];
+    if (end - start !== widthBytes) {
+      throw new UnfitValueError(row, `found ${end - start} bytes, expected ${widthBytes}`);
+    }
+    data.set(raw.data.subarray(start, end), row * widthBytes);
+  }
+  return { layout: "fixed", rowCount, validity, widthBytes, data };
+}
+
+function widenToBytes({ rowCount, validity, widthBytes, data }: FixedColumn): BytesColumn {
+  requireTextBytes(data.length);
+  const offsets = new Int32Array(rowCount + 1);
+  const present = new Uint8Array(data.length);
+  let end = 0;
+  for (let row = 0; row < rowCount; row += 1) {
+    if (!isNull(validity, row)) {
+      present.set(data.subarray(row * widthBytes, (row + 1) * widthBytes), end);
+      end += widthBytes;
+    }
+    offsets[row + 1] = end;
+  }
+  return { layout: "bytes", rowCount, validity, offsets, data: present.subarray(0, end) };
 }
 
 /** Nanoseconds of the day, then the Julian day: 8 and 4 bytes, little-endian. */

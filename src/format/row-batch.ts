@@ -157,6 +157,9 @@ function createPresentReader(field: Field, column: Column): ValueReader {
       return createNestedReader(field, column);
     case "fixed": {
       const { data, widthBytes } = column;
+      if (field.type.kind === "fixed") {
+        return (row) => data.slice(row * widthBytes, (row + 1) * widthBytes);
+      }
       const scale = field.type.kind === "decimal" ? field.type.scale : 0;
       return (row) => formatDecimal(readBigEndian(data, row * widthBytes, widthBytes), scale);
     }

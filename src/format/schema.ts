@@ -11,12 +11,24 @@ export type PlainTypeName =
   | "double"
   | "bytes"
   | "date"
-  | "timestamp-micros";
+  | "time-millis"
+  | "time-micros"
+  | "timestamp-millis"
+  | "timestamp-micros"
+  | LocalTimestampName;
 
-/** The logical type of a column. A decimal holds `precision` digits, `scale` of them fractional. */
+/** Times of a wall clock, which name no moment: read only. */
+export type LocalTimestampName = "local-timestamp-millis" | "local-timestamp-micros";
+
+/**
+ * The logical type of a column. A decimal holds `precision` digits, `scale` of them fractional; a fixed
+ * `length` bytes; an enum one of its symbols.
+ */
 export type ColumnType =
   | { readonly kind: PlainTypeName }
   | { readonly kind: "decimal"; readonly precision: number; readonly scale: number }
+  | { readonly kind: "fixed"; readonly length: number }
+  | { readonly kind: "enum"; readonly symbols: readonly string[] }
   | { readonly kind: "struct"; readonly fields: readonly Field[] }
   | { readonly kind: "list"; readonly element: Field }
   /** Keys are texts; `value` is the field of a value. */
@@ -60,18 +72,6 @@ export interface TableSchema {
   readonly fields: readonly Field[];
 }
 
-const PLAIN_TYPES: ReadonlySet<string> = new Set<PlainTypeName>([
-  "string",
-  "boolean",
-  "int",
-  "long",
-  "float",
-  "double",
-  "bytes",
-  "date",
-  "timestamp-micros",
-]);
-
 /** The largest precision whose unscaled value fits into `widthBytes` bytes of two's complement. */
 export function maxDecimalPrecision(widthBytes: number): number {
   return Math.floor((8 * widthBytes - 1) * Math.log10(2));
@@ -84,13 +84,46 @@ export function decimalWidthBytes(precision: number): number {
   return width;
 }
 
+/** The bytes of every value of a decimal or a fixed. */
+export function fixedWidthBytes(type: ColumnType): number {
+  if (type.kind === "fixed") return type.length;
+  return decimalWidthBytes((type as { readonly precision: number }).precision);
+}
+
+/** Whether values of a type are texts in UTF-8. */
+export function isText(type: ColumnType): boolean {
+  return type.kind === "string" || type.kind === "enum";
+}
+
+const PLAIN_TYPES: ReadonlySet<string> = new Set<PlainTypeName>([
+  "string",
+  "boolean",
+  "int",
+  "long",
+  "float",
+  "double",
+  "bytes",
+  "date",
+  "time-millis",
+  "time-micros",
+  "timestamp-millis",
+  "timestamp-micros",
+  "local-timestamp-millis",
+  "local-timestamp-micros",
+]);
+
+/** Types inside each other at most: the Avro schema of a deeper one exceeds the bounds of JSON that is read. */
+export const MAX_TYPE_DEPTH = 14;
+
 /**
- * Parses a type of the field list: a type name, `decimal(p,s)`, each with a trailing `?` when the
- * column may hold null. Throws `INVALID` or `UNSUPPORTED` naming the column.
+ * Parses a type of the field list: a type name, `decimal(p,s)`, `fixed(n)`, `enum(A,B)`, `list<t>`,
+ * `map<t>`, `struct<a:t,b:t>`, each with a trailing `?` when the column may hold null. Throws `INVALID`
+ * or `UNSUPPORTED` naming the column.
  */
 export function parseFieldType(
   column: string,
   text: string,
+  depth: number = 0,
 ): { readonly type: ColumnType; readonly nullable: boolean } {
   if (typeof text !== "string") {
     throw new HudiError(
@@ -98,13 +131,21 @@ export function parseFieldType(
       `cannot use type of column ${column}: found ${typeof text}, expected a type name such as "string?"`,
     );
   }
+  if (depth > MAX_TYPE_DEPTH) throw tooDeep(column);
   const nullable = text.endsWith("?");
   const name = nullable ? text.slice(0, -1) : text;
   if (PLAIN_TYPES.has(name)) return { type: { kind: name as PlainTypeName }, nullable };
   const nested = /^(list|map|struct)<(.*)>$/s.exec(name);
   if (nested) {
-    const type = parseNestedType(column, nested[1] as string, nested[2] as string);
+    const type = parseNestedType(column, nested[1] as string, nested[2] as string, depth + 1);
     return { type, nullable };
+  }
+  const fixed = /^fixed\((\d{1,9})\)$/.exec(name);
+  if (fixed) return { type: createFixedType(column, Number(fixed[1])), nullable };
+  const symbols = /^enum\(([^()]*)\)$/.exec(name);
+  if (symbols) {
+    const names = (symbols[1] as string).split(",").map((symbol) => symbol.trim());
+    return { type: createEnumType(column, names), nullable };
   }
   const decimal = /^decimal\((\d{1,3}),\s*(\d{1,3})\)$/.exec(name);
   if (decimal) {
@@ -112,27 +153,38 @@ export function parseFieldType(
   }
   throw new HudiError(
     "UNSUPPORTED",
-    `cannot use type "${text}" of column ${column}: expected one of ${[...PLAIN_TYPES].join(", ")}, decimal(p,s), list<t>, map<t>, struct<name:t,...>`,
+    `cannot use type "${text.slice(0, 200)}" of column ${column}: expected one of ${TYPE_NAMES}`,
   );
 }
 
-function parseNestedType(column: string, kind: string, inside: string): ColumnType {
+/** The types of a field list, for messages. */
+export const TYPE_NAMES: string = [
+  ...[...PLAIN_TYPES].filter((name) => !name.startsWith("local-")),
+  "decimal(p,s)",
+  "fixed(n)",
+  "enum(A,B)",
+  "list<t>",
+  "map<t>",
+  "struct<name:t,...>",
+].join(", ");
+
+/** The error for types that hold types without an end. */
+export function tooDeep(column: string): HudiError {
+  const name = column.length > 60 ? `${column.slice(0, 60)}...` : column;
+  return new HudiError(
+    "UNSUPPORTED",
+    `cannot use type of column ${name}: found more than ${MAX_TYPE_DEPTH} types inside each other`,
+  );
+}
+
+function parseNestedType(column: string, kind: string, inside: string, depth: number): ColumnType {
   const child = (name: string, text: string, id: number): Field => {
-    if (!FIELD_NAME.test(name)) throw unfitName(`${column}.${name}`);
-    return { id, name, ...parseFieldType(`${column}.${name}`, text.trim()) };
+    return { id, name, ...parseFieldType(`${column}.${name}`, text.trim(), depth) };
   };
   if (kind === "list") return { kind: "list", element: child("element", inside, 0) };
   if (kind === "map") return { kind: "map", value: child("value", inside, 1) };
   const parts = splitTypes(inside).map((part) => part.split(/:(.*)/s));
   const fields = parts.map(([name = "", text = ""], id) => child(name.trim(), text, id));
-  const names = fields.map(({ name }) => name.toLowerCase());
-  const twin = names.findIndex((name, index) => names.indexOf(name) !== index);
-  if (twin >= 0) {
-    throw new HudiError(
-      "INVALID",
-      `cannot use type of column ${column}: found ${fields[twin]?.name} twice, which catalogs do not keep apart`,
-    );
-  }
   return { kind: "struct", fields };
 }
 
@@ -182,6 +234,10 @@ function typeName(type: ColumnType): string {
   switch (type.kind) {
     case "decimal":
       return `decimal(${type.precision},${type.scale})`;
+    case "fixed":
+      return `fixed(${type.length})`;
+    case "enum":
+      return `enum(${type.symbols.join(",")})`;
     case "list":
       return `list<${formatFieldType(type.element)}>`;
     case "map":
@@ -193,40 +249,100 @@ function typeName(type: ColumnType): string {
   }
 }
 
+/** The longest fixed: readers of columns make room for wider values without bytes that back it. */
+export const MAX_FIXED_LENGTH = 256;
+
+/** A checked fixed type of 1 to 256 bytes. */
+export function createFixedType(column: string, length: number): ColumnType {
+  if (Number.isInteger(length) && length >= 1 && length <= MAX_FIXED_LENGTH) {
+    return { kind: "fixed", length };
+  }
+  throw new HudiError(
+    "UNSUPPORTED",
+    `cannot use type fixed(${length}) of column ${column}: expected 1 to ${MAX_FIXED_LENGTH} bytes, or bytes`,
+  );
+}
+
+/** A checked enum type: names of Avro, each once. */
+export function createEnumType(column: string, symbols: readonly string[]): ColumnType {
+  const bad = symbols.findIndex(
+    (symbol, index) => !FIELD_NAME.test(symbol) || symbols.indexOf(symbol) !== index,
+  );
+  if (symbols.length > 0 && bad < 0) return { kind: "enum", symbols };
+  const found = bad < 0 ? "no symbols" : `symbol ${JSON.stringify(symbols[bad]?.slice(0, 60))}`;
+  throw new HudiError(
+    "INVALID",
+    `cannot use type enum of column ${column}: found ${found}, expected names of letters, digits and _, each once`,
+  );
+}
+
 const FIELD_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
- * A schema from a field list. Ids follow the order. Throws `INVALID` for names that Avro does not
- * allow, names reserved for Hudi's meta columns, and names that differ in case only.
+ * A schema from a field list. Ids follow the order. Throws `INVALID` or `UNSUPPORTED` as
+ * `checkTableSchema` does, and for texts that are no type.
  */
 export function createTableSchema(
   name: string,
   fields: Readonly<Record<string, string>>,
 ): TableSchema {
-  const seen = new Map<string, string>();
-  const result = Object.entries(fields).map(([column, text], id): Field => {
-    if (!FIELD_NAME.test(column)) throw unfitName(column);
-    const isDeleteMark = column === "_hoodie_is_deleted" && /^boolean\??$/.test(text);
-    if (column.startsWith("_hoodie_") && !isDeleteMark) {
+  const parsed = Object.entries(fields).map(([column, text], id): Field => {
+    return { id, name: column, ...parseFieldType(column, text) };
+  });
+  return checkTableSchema({ name, fields: parsed });
+}
+
+/**
+ * The schema, if a new table may have it. Throws `INVALID` for names that Avro does not allow, names
+ * reserved for Hudi's meta columns, and names that differ in case only; `UNSUPPORTED` for local times.
+ */
+export function checkTableSchema(schema: TableSchema): TableSchema {
+  const { fields } = schema;
+  if (fields.length === 0) {
+    throw new HudiError("INVALID", "cannot create schema: found no fields, expected at least one");
+  }
+  for (const { name, type } of fields) {
+    const isDeleteMark = name === "_hoodie_is_deleted" && type.kind === "boolean";
+    if (name.startsWith("_hoodie_") && !isDeleteMark) {
       throw new HudiError(
         "INVALID",
-        `cannot use column name ${column}: _hoodie_ is reserved, but for _hoodie_is_deleted of type boolean`,
+        `cannot use column name ${name}: _hoodie_ is reserved, but for _hoodie_is_deleted of type boolean`,
       );
     }
-    const twin = seen.get(column.toLowerCase());
+  }
+  checkFields("", fields, 0);
+  return schema;
+}
+
+function checkFields(outer: string, fields: readonly Field[], depth: number): void {
+  const seen = new Map<string, string>();
+  for (const { name, type } of fields) {
+    const path = `${outer}${name}`;
+    if (!FIELD_NAME.test(name)) throw unfitName(path);
+    const twin = seen.get(name.toLowerCase());
     if (twin !== undefined) {
       throw new HudiError(
         "INVALID",
-        `cannot use column names ${twin} and ${column}: they differ in case only, which catalogs do not keep apart`,
+        `cannot use column names ${outer}${twin} and ${path}: they are the same or differ in case only, which catalogs do not keep apart`,
       );
     }
-    seen.set(column.toLowerCase(), column);
-    return { id, name: column, ...parseFieldType(column, text) };
-  });
-  if (result.length === 0) {
-    throw new HudiError("INVALID", "cannot create schema: found no fields, expected at least one");
+    seen.set(name.toLowerCase(), name);
+    checkType(path, type, depth);
   }
-  return { name, fields: result };
+}
+
+function checkType(path: string, type: ColumnType, depth: number): void {
+  if (depth > MAX_TYPE_DEPTH) throw tooDeep(path);
+  const inner = depth + 1;
+  if (type.kind === "struct") checkFields(`${path}.`, type.fields, inner);
+  else if (type.kind === "list") checkType(`${path}.element`, type.element.type, inner);
+  else if (type.kind === "map") checkType(`${path}.value`, type.value.type, inner);
+  else if (type.kind === "local-timestamp-millis" || type.kind === "local-timestamp-micros") {
+    throw new HudiError(
+      "UNSUPPORTED",
+      `cannot use type ${type.kind} of column ${path}: tables of version 6 hold no local times, expected ${type.kind.slice("local-".length)}`,
+    );
+  }
 }
 
 /** The field of that name, or undefined. */

@@ -64,6 +64,22 @@ export class StringBuilder extends SizedBuilder {
   }
 }
 
+/** Texts that are one of the symbols. */
+export class EnumBuilder extends StringBuilder {
+  readonly #symbols: ReadonlySet<unknown> = new Set(
+    (this.field.type as { readonly symbols: readonly string[] }).symbols,
+  );
+
+  protected override place(value: unknown): void {
+    if (!this.#symbols.has(value)) {
+      const names = [...this.#symbols].join(", ");
+      const shown = names.length > 200 ? `${names.slice(0, 200)}...` : names;
+      refuse(this.field, value, `one of ${shown}`);
+    }
+    super.place(value);
+  }
+}
+
 /** Bytes as they are. */
 export class BytesBuilder extends SizedBuilder {
   protected place(value: unknown): void {

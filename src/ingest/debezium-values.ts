@@ -2,6 +2,7 @@
 // rounded or guessed: what does not fit is refused. Rules: spec/protocol/ingest.md, ING-10.
 import { parseDate } from "../format/column-builder.ts";
 import type { Field } from "../format/schema.ts";
+import { DAY_UNITS, parseTimeOfDay } from "../format/time-of-day.ts";
 import type { DeclaredType } from "./change-event.ts";
 import type { JsonValue } from "./exact-json.ts";
 
@@ -20,6 +21,9 @@ const EPOCH_UNITS: ReadonlyMap<string, EpochUnit> = new Map<string, EpochUnit>([
   ["io.debezium.time.Timestamp", "millis"],
   ["io.debezium.time.MicroTimestamp", "micros"],
   ["org.apache.kafka.connect.data.Timestamp", "millis"],
+  ["io.debezium.time.Time", "millis"],
+  ["io.debezium.time.MicroTime", "micros"],
+  ["org.apache.kafka.connect.data.Time", "millis"],
 ]);
 
 /** Semantic types whose JSON looks like something else, with what to do about them. */
@@ -74,12 +78,26 @@ export function createValueDecoder(
       };
     case "date":
       return { decode: decodeDate, expected: "days since 1970, or a text yyyy-MM-dd" };
-    case "timestamp-micros":
-      return createTimestampDecoder(EPOCH_UNITS.get(declared?.name ?? "") ?? epochUnit);
+    case "time-millis":
+    case "time-micros": {
+      const own = field.type.kind === "time-millis" ? "millis" : "micros";
+      return createTimeDecoder(own, EPOCH_UNITS.get(declared?.name ?? "") ?? own);
+    }
+    case "timestamp-millis":
+    case "timestamp-micros": {
+      const own = field.type.kind === "timestamp-millis" ? "millis" : "micros";
+      return createTimestampDecoder(EPOCH_UNITS.get(declared?.name ?? "") ?? epochUnit, own);
+    }
+    case "fixed":
+      return createFixedDecoder(field.type.length);
+    case "enum":
+      return createSymbolDecoder(field.type.symbols);
+    case "local-timestamp-millis":
+    case "local-timestamp-micros":
     case "struct":
     case "list":
     case "map":
-      return { decode: () => undefined, expected: "a column without columns inside" };
+      return { decode: () => undefined, expected: "a column of another type" };
     case "decimal":
       return createDecimalDecoder(field.type.precision, field.type.scale);
   }
@@ -139,16 +157,47 @@ function decodeDate(value: JsonValue): Date | undefined {
   return Math.abs(days) <= MAX_DATE_DAYS ? new Date(days * DAY_MS) : undefined;
 }
 
-function createTimestampDecoder(unit: EpochUnit): ValueDecoder {
-  const factor = unit === "millis" ? 1000n : 1n;
+function createTimestampDecoder(unit: EpochUnit, own: EpochUnit): ValueDecoder {
   const decode = (value: JsonValue): bigint | undefined => {
-    if (typeof value === "string") return parseIsoMicros(value);
-    const count = decodeLong(value);
-    if (count === undefined) return undefined;
-    const micros = count * factor;
-    return BigInt.asIntN(64, micros) === micros ? micros : undefined;
+    const isText = typeof value === "string";
+    const count = isText ? parseIsoMicros(value) : decodeLong(value);
+    return count === undefined ? undefined : convertUnits(count, isText ? "micros" : unit, own);
   };
-  return { decode, expected: `${unit} since 1970 in 64 bits, or an ISO time to the microsecond` };
+  const digits = own === "millis" ? "millisecond" : "microsecond";
+  return { decode, expected: `${unit} since 1970 in 64 bits, or an ISO time to the ${digits}` };
+}
+
+/** The same time in another unit; undefined where it is not whole or exceeds 64 bits. */
+function convertUnits(count: bigint, from: EpochUnit, to: EpochUnit): bigint | undefined {
+  const micros = from === "millis" ? count * 1000n : count;
+  const factor = to === "millis" ? 1000n : 1n;
+  const value = micros / factor;
+  return value * factor === micros && BigInt.asIntN(64, value) === value ? value : undefined;
+}
+
+function createTimeDecoder(own: EpochUnit, unit: EpochUnit): ValueDecoder {
+  const decode = (value: JsonValue): number | bigint | undefined => {
+    const isText = typeof value === "string";
+    const count = isText ? BigInt(parseTimeOfDay(value, own) ?? -1) : decodeLong(value);
+    const units = count === undefined ? undefined : convertUnits(count, isText ? own : unit, own);
+    if (units === undefined || units < 0n || units >= BigInt(DAY_UNITS[own])) return undefined;
+    return own === "millis" ? Number(units) : units;
+  };
+  return { decode, expected: `${unit} since midnight, or a text HH:mm:ss` };
+}
+
+function createFixedDecoder(length: number): ValueDecoder {
+  const decode = (value: JsonValue): Uint8Array | undefined => {
+    const bytes = decodeBase64(value);
+    return bytes?.length === length ? bytes : undefined;
+  };
+  return { decode, expected: `${length} bytes in base64` };
+}
+
+function createSymbolDecoder(symbols: readonly string[]): ValueDecoder {
+  const decode = (value: JsonValue): JsonValue | undefined =>
+    symbols.includes(value as string) ? value : undefined;
+  return { decode, expected: `one of ${symbols.slice(0, 20).join(", ")}` };
 }
 
 const ISO_TIME =

@@ -28,6 +28,7 @@ export const DEFAULT_PARTITION = "__HIVE_DEFAULT_PARTITION__";
 
 const KEY_KINDS: ReadonlySet<string> = new Set([
   "string",
+  "enum",
   "int",
   "long",
   "date",

@@ -1,7 +1,8 @@
 // What a caller says of a new table, checked and turned into its properties.
 import { HudiError } from "../errors.ts";
 import { formatAvroSchema } from "../format/avro-schema.ts";
-import { createTableSchema, requireField, type TableSchema } from "../format/schema.ts";
+import type { TableSchema } from "../format/schema.ts";
+import { requireOrderingField, resolveSchema, type SchemaSource } from "./definition-schema.ts";
 import { defineIndex, type IndexDefinition } from "./index-definition.ts";
 import { requireKeyField } from "./record-key.ts";
 import { createTableProperties } from "./table-config.ts";
@@ -18,27 +19,45 @@ export interface LogicalTypes {
   bytes: Uint8Array;
   /** Midnight UTC. */
   date: Date;
+  /** Milliseconds since midnight. */
+  "time-millis": number;
+  /** Microseconds since midnight. */
+  "time-micros": bigint;
+  /** Milliseconds since the epoch. */
+  "timestamp-millis": bigint;
   /** Microseconds since the epoch. */
   "timestamp-micros": bigint;
 }
 /** A decimal of `p` digits, `s` of them fractional; its value is a text with the full scale. */
 export type DecimalName = `decimal(${number},${number})`;
+/** Bytes of a given length: 1 to 256. */
+export type FixedName = `fixed(${number})`;
+/** One of some symbols, such as `enum(SMALL,LARGE)`. */
+export type EnumName = `enum(${string})`;
 /** Types with others inside, such as `list<int?>`, `map<string>` and `struct<a:int,b:list<long>?>`. */
 export type NestedName = `list<${string}>` | `map<${string}>` | `struct<${string}>`;
-export type LogicalName = keyof LogicalTypes | DecimalName | NestedName;
+export type LogicalName = keyof LogicalTypes | DecimalName | FixedName | EnumName | NestedName;
+type SymbolsOf<S extends string> = S extends `${infer First},${infer Rest}`
+  ? Trimmed<First> | SymbolsOf<Rest>
+  : Trimmed<S>;
+type Trimmed<S extends string> = S extends ` ${infer T}` | `${infer T} ` ? Trimmed<T> : S;
 /** Columns in order; a `?` behind the type allows null. */
 export type Fields = Readonly<Record<string, LogicalName | `${LogicalName}?`>>;
 type ValueOfName<N> = N extends keyof LogicalTypes
   ? LogicalTypes[N]
   : N extends DecimalName
     ? string
-    : N extends `list<${infer E}>`
-      ? ValueOf<E>[]
-      : N extends `map<${infer V}>`
-        ? Record<string, ValueOf<V>>
-        : N extends `struct<${string}>`
-          ? Record<string, unknown>
-          : never;
+    : N extends FixedName
+      ? Uint8Array
+      : N extends `enum(${infer S})`
+        ? SymbolsOf<S>
+        : N extends `list<${infer E}>`
+          ? ValueOf<E>[]
+          : N extends `map<${infer V}>`
+            ? Record<string, ValueOf<V>>
+            : N extends `struct<${string}>`
+              ? Record<string, unknown>
+              : never;
 type ValueOf<T> = T extends `${infer N}?` ? ValueOfName<N> | null : ValueOfName<T>;
 /** The row that a field list describes. */
 export type RowOf<F extends Fields> = { -readonly [K in keyof F]: ValueOf<F[K]> };
@@ -62,8 +81,16 @@ export interface TableDefinition<F extends Fields = Fields> {
   readonly timelineZone?: "UTC" | "LOCAL" | undefined;
 }
 
+/** A new table whose columns come from an Avro or Arrow schema. `Row` says what rows are, where known. */
+export type SchemaTableDefinition<Row extends object = Record<string, unknown>> = Omit<
+  TableDefinition<{ readonly [K in keyof Row & string]: "string" }>,
+  "fields"
+> & { readonly schema: SchemaSource; readonly fields?: undefined };
+
 /** The properties of a table. Throws `INVALID` naming what is wrong. */
-export function defineTable<F extends Fields>(definition: TableDefinition<F>): Map<string, string> {
+export function defineTable(
+  definition: TableDefinition | SchemaTableDefinition,
+): Map<string, string> {
   const { name, recordKey, partitionBy, orderingField } = definition;
   if (typeof name !== "string" || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
     throw new HudiError(
@@ -84,10 +111,10 @@ export function defineTable<F extends Fields>(definition: TableDefinition<F>): M
       `cannot create table ${name}: found time zone ${JSON.stringify(timelineZone)}, expected UTC or LOCAL`,
     );
   }
-  const schema: TableSchema = createTableSchema(`${name}_record`, definition.fields ?? {});
+  const schema: TableSchema = resolveSchema(`${name}_record`, definition);
   requireKeyField(schema, recordKey, "record key");
   if (partitionBy !== undefined) requirePartitionField(schema, partitionBy);
-  if (orderingField !== undefined) requireField(schema, orderingField);
+  if (orderingField !== undefined) requireOrderingField(schema, orderingField);
   const index = defineIndex(name, definition.index ?? { kind: "bloom" });
   return createTableProperties({
     name,

@@ -9,7 +9,7 @@ import {
 } from "../file-group/record-merger.ts";
 import { type Column, type ColumnBatch, isPresent, requireColumn } from "../format/column-batch.ts";
 import { createColumnBuilder } from "../format/column-builder.ts";
-import { type Field, requireField, type TableSchema } from "../format/schema.ts";
+import { type Field, isText, requireField, type TableSchema } from "../format/schema.ts";
 
 export type CompareOperator = "eq" | "ne" | "lt" | "lte" | "gt" | "gte";
 
@@ -225,13 +225,13 @@ function bindCompare(field: Field, operator: CompareOperator, value: unknown): B
     const known = bounds(field.name);
     if (!known) return true;
     if (!known.extremes) return false;
-    const compare = createFilterComparator(known.extremes, literal);
+    const compare = createFilterComparator(known.extremes, literal, field);
     return may(compare(0, 0), compare(1, 0));
   };
   return {
     evaluate(batch) {
       const column = requireColumn(batch, field.name);
-      const compare = createFilterComparator(column, literal);
+      const compare = createFilterComparator(column, literal, field);
       const truth = new Uint8Array(batch.rowCount);
       for (let row = 0; row < truth.length; row += 1) {
         truth[row] = isPresent(column, row) ? (holds(compare(row, 0)) ? TRUE : FALSE) : UNKNOWN;
@@ -244,9 +244,13 @@ function bindCompare(field: Field, operator: CompareOperator, value: unknown): B
 }
 
 /** Filters take -0 and 0 for equal, as SQL does; NaN is equal to itself and the greatest. */
-function createFilterComparator(stored: Column, literal: Column): OrderingComparator {
+function createFilterComparator(
+  stored: Column,
+  literal: Column,
+  { type }: Field,
+): OrderingComparator {
   if (!isReal(stored) || !isReal(literal)) {
-    return createOrderingComparator(stored, literal);
+    return createOrderingComparator(stored, literal, type.kind === "fixed");
   }
   const [a, b] = [stored.values, literal.values];
   return (x, y) => {
@@ -297,7 +301,7 @@ function literalColumn(field: Field, value: unknown): Column {
 
 /** `%` stands for any text and `_` for one character, as in SQL. */
 function bindLike(field: Field, pattern: string): Bound {
-  if (field.type.kind !== "string") {
+  if (!isText(field.type)) {
     throw new HudiError(
       "INVALID",
       `cannot filter on column ${field.name}: like expects a string column`,

@@ -5,7 +5,7 @@ import type { FileSlice } from "../file-group/file-slice.ts";
 import { type ColumnBatch, storedColumn } from "../format/column-batch.ts";
 import { createColumnBuilder } from "../format/column-builder.ts";
 import { concatBatches } from "../format/column-concat.ts";
-import { type Field, findField, type TableSchema } from "../format/schema.ts";
+import { type Field, findField, isText, type TableSchema } from "../format/schema.ts";
 import { DEFAULT_PARTITION, formatColumn, META_FIELDS } from "../layout/record-key.ts";
 import type { TableConfig } from "../layout/table-config.ts";
 import { runAtOnce } from "../runtime/steps.ts";
@@ -86,7 +86,7 @@ function partitionBounds(
   // The default partition holds nulls and, of strings, empty values.
   if (segment === DEFAULT_PARTITION || segment === "default") return undefined;
   const text = config.urlEncode ? decodeSegment(segment) : segment;
-  if (field.type.kind === "string") {
+  if (isText(field.type)) {
     // The folder may be the upper part of a value with slashes: that begins with it.
     const least = Buffer.from(text, "utf8");
     const greatest = Buffer.concat([least, Buffer.of(0x2f, 0xff)]);

@@ -1,7 +1,8 @@
 import { PassThrough } from "node:stream";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { createJsonFormatter, createJsonReader } from "../../src/cli/row-text.ts";
+import { createJsonFormatter } from "../../src/cli/row-text.ts";
+import { createJsonReader } from "../../src/cli/row-values.ts";
 import { createColumnBuilder } from "../../src/format/column-builder.ts";
 import type { Field } from "../../src/format/schema.ts";
 import { HudiTable } from "../../src/hudi-table.ts";
@@ -25,9 +26,16 @@ const FIELDS = {
   __proto__x: "string?",
   f: "float?",
   raw: "bytes?",
+  digest: "fixed(3)?",
+  size: "enum(SMALL,x_1)?",
+  clock: "time-millis?",
+  exactClock: "time-micros?",
+  tsms: "timestamp-millis?",
   longs: "list<long?>?",
   named: "map<list<double?>?>?",
   deep: "struct<dec:decimal(9,2)?,day:date?,ts:timestamp-micros?,raw:bytes?,f:float?,l:long?>?",
+  deeper:
+    "struct<digest:fixed(3)?,sizes:list<enum(A,B)?>?,clocks:map<time-millis?>?,exact:time-micros?,ms:timestamp-millis?>?",
 };
 
 type Row = Record<string, unknown>;
@@ -46,9 +54,15 @@ const EMPTY: Row = {
   __proto__x: null,
   f: null,
   raw: null,
+  digest: null,
+  size: null,
+  clock: null,
+  exactClock: null,
+  tsms: null,
   longs: null,
   named: null,
   deep: null,
+  deeper: null,
 };
 
 /** Values that lose something in careless hands, each in a row of its own. */
@@ -111,6 +125,25 @@ const HOSTILE: readonly Row[] = [
     }),
   ),
   ...[[], [0], [255, 0, 34, 44, 10]].map((raw) => ({ raw: Uint8Array.from(raw) })),
+  ...[
+    [0, 0, 0],
+    [255, 34, 10],
+  ].map((digest) => ({ digest: Uint8Array.from(digest) })),
+  { size: "SMALL" },
+  { size: "x_1" },
+  ...[0, 1, 86_399_999].map((clock) => ({ clock })),
+  ...[0n, 1n, 86_399_999_999n].map((exactClock) => ({ exactClock })),
+  ...[0n, -1n, 1_704_067_200_123n, 2n ** 63n - 1n, -(2n ** 63n)].map((tsms) => ({ tsms })),
+  {
+    deeper: {
+      digest: Uint8Array.of(0, 10, 255),
+      sizes: ["A", null, "B"],
+      clocks: { noon: 43_200_000, none: null },
+      exact: 86_399_999_999n,
+      ms: -(2n ** 63n),
+    },
+  },
+  { deeper: { digest: null, sizes: [], clocks: {}, exact: null, ms: null } },
   ...[[], [null], [9_007_199_254_740_993n, -(2n ** 63n), 0n]].map((longs) => ({ longs })),
   ...[{}, { "": null }, { 'a"b,\n': [null, -0.5, 1e21], constructor: [] }].map((named) => ({
     named,

@@ -140,11 +140,11 @@ describe("schemas of other engines", () => {
   });
 
   test.each([
-    [{ type: "array", items: { type: "long", logicalType: "timestamp-millis" } }],
+    [{ type: "array", items: { type: "long", logicalType: "timestamp-nanos" } }],
     [{ type: "map", values: ["null", "int", "string"] }],
     [{ type: "record", name: "x", fields: [] }],
     [["null", "int", "string"]],
-    [{ type: "long", logicalType: "timestamp-millis" }],
+    [{ type: "long", logicalType: "timestamp-nanos" }],
     [{ type: "string", logicalType: "uuid" }],
     ["null"],
     [[]],

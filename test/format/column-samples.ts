@@ -18,6 +18,11 @@ export const ALL_TYPES = {
   moment: "timestamp-micros?",
   price: "decimal(10,2)?",
   amount: "decimal(38,10)?",
+  digest: "fixed(3)?",
+  size: "enum(SMALL,LARGE,x_1)?",
+  clock: "time-millis?",
+  exactClock: "time-micros?",
+  instant: "timestamp-millis?",
 } as const;
 
 export const ALL_SCHEMA: TableSchema = createTableSchema("all", ALL_TYPES);
@@ -43,8 +48,21 @@ export function someValueOf(field: Field): fc.Arbitrary<unknown> {
     case "int":
       return fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
     case "long":
+    case "timestamp-millis":
     case "timestamp-micros":
+    case "local-timestamp-millis":
+    case "local-timestamp-micros":
       return fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
+    case "time-millis":
+      return fc.integer({ min: 0, max: 86_399_999 });
+    case "time-micros":
+      return fc.bigInt({ min: 0n, max: 86_399_999_999n });
+    case "fixed": {
+      const { length } = field.type;
+      return fc.uint8Array({ minLength: length, maxLength: length });
+    }
+    case "enum":
+      return fc.constantFrom(...field.type.symbols);
     case "float":
       return fc.float();
     case "bytes":

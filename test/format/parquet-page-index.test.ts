@@ -14,7 +14,7 @@ import {
   type IndexedPage,
 } from "../../src/format/parquet-page-index.ts";
 import { computeValueRange } from "../../src/format/parquet-statistics.ts";
-import { createTableSchema, type Field } from "../../src/format/schema.ts";
+import { type ColumnType, createTableSchema, type Field } from "../../src/format/schema.ts";
 import { decodeThriftStruct } from "../../src/format/thrift-compact.ts";
 import { ALL_SCHEMA, columnOf, someValueOf } from "./column-samples.ts";
 import { batchOf, field, writeFile } from "./parquet-samples.ts";
@@ -26,14 +26,14 @@ interface Encoded {
 }
 
 /** A chunk in pages of a few rows, as if it began at byte `start` of a file. */
-function encodePages(column: Column, start: number): Encoded {
+function encodePages(column: Column, start: number, type: ColumnType): Encoded {
   const slices = [{ column, from: 0, to: column.rowCount }];
   const options = { isNullable: true, codec: CODEC.snappy };
   const chunk = encodeColumnChunk(slices, options, 40);
   let firstRow = 0;
   const pages = chunk.pages.map((page): IndexedPage => {
     const { offset, sizeBytes, rowCount, valueCount } = page;
-    const range = computeValueRange(page.slices);
+    const range = computeValueRange(page.slices, type);
     const place = { offset: start + offset, sizeBytes, firstRow };
     const indexed = { ...place, rowCount, valueCount, range };
     firstRow += rowCount;
@@ -112,7 +112,7 @@ describe("the index of pages (PQ-14)", () => {
         const list =
           isSorted && field.type.kind === "long" ? [...values].sort(compareLongs) : values;
         const column = columnOf(field, list);
-        const { bytes, pages, codec } = encodePages(column, 1000);
+        const { bytes, pages, codec } = encodePages(column, 1000, field.type);
         const found = walkPages(bytes, column.rowCount, codec).filter(({ type }) => type === 0);
         const places = readOffsetIndex(reader(encodeOffsetIndex(pages))).page_locations;
         expect(
@@ -139,13 +139,14 @@ describe("the index of pages (PQ-14)", () => {
           expect(Number(read.null_counts?.[number])).toBe(rowCount - present.length);
           if (present.length === 0) continue;
           const pair = [bounds.min[number] as Uint8Array, bounds.max[number] as Uint8Array];
-          const compare = createOrderingComparator(column, boundColumn(column, pair));
+          const isBytes = field.type.kind === "fixed";
+          const compare = createOrderingComparator(column, boundColumn(column, pair), isBytes);
           for (const row of present) {
             expect(compare(row, 0)).toBeGreaterThanOrEqual(0);
             expect(compare(row, 1)).toBeLessThanOrEqual(0);
           }
         }
-        requireOrder(column, pages, bounds);
+        requireOrder(column, pages, bounds, field.type);
       }),
       { numRuns: 500 },
     );
@@ -165,7 +166,7 @@ describe("the index of pages (PQ-14)", () => {
       ],
       [last, "\u{10ffff}".repeat(16), last],
     ]) {
-      const { pages } = encodePages(columnOf(text, [value]), 0);
+      const { pages } = encodePages(columnOf(text, [value]), 0, text.type);
       const bounds = storedBounds(encodeColumnIndex(pages, 6) as Uint8Array);
       expect(Buffer.from(bounds.min[0] as Uint8Array).toString()).toBe(min);
       expect(Buffer.from(bounds.max[0] as Uint8Array).toString()).toBe(max);
@@ -219,6 +220,7 @@ function requireOrder(
   column: Column,
   pages: readonly IndexedPage[],
   bounds: ReturnType<typeof storedBounds>,
+  type: ColumnType,
 ): void {
   const kept = [...pages.keys()].filter((number) => pages[number]?.range.min !== undefined);
   for (const list of [bounds.min, bounds.max]) {
@@ -226,7 +228,7 @@ function requireOrder(
       column,
       kept.map((number) => list[number] as Uint8Array),
     );
-    const compare = createOrderingComparator(values, values);
+    const compare = createOrderingComparator(values, values, type.kind === "fixed");
     for (let next = 1; next < kept.length; next += 1) {
       const difference = compare(next - 1, next);
       if (bounds.order === 1) expect(difference).toBeLessThanOrEqual(0);

@@ -239,14 +239,6 @@ describe("values in other forms (PQ-6)", () => {
 
   test.each<[string, SchemaElement]>([
     [
-      "a local time",
-      {
-        name: "x",
-        physicalType: PHYSICAL.int64,
-        logical: { member: LOGICAL.timestamp, unit: "micros", isAdjustedToUtc: false },
-      },
-    ],
-    [
       "an unsigned number",
       {
         name: "x",

@@ -116,7 +116,7 @@ export function predicateOver(
       fc.array(literal, { maxLength: 3 }).map((values) => ({ kind: "in", column, values })),
       fc.constant({ kind: "is-null", column }),
     ];
-    if (field.type.kind === "string") {
+    if (field.type.kind === "string" || field.type.kind === "enum") {
       const pattern = fc.stringMatching(/^[a%_]{0,4}$/);
       leaves.push(pattern.map((text) => ({ kind: "like", column, pattern: text })));
     }

@@ -24,7 +24,8 @@ function boundsOf(batch: ColumnBatch): (name: string) => ColumnBounds | undefine
   return (name) => {
     const index = batch.schema.fields.findIndex((field) => field.name === name);
     const column = batch.columns[index] as Column;
-    const compare = createOrderingComparator(column, column);
+    const isBytes = batch.schema.fields[index]?.type.kind === "fixed";
+    const compare = createOrderingComparator(column, column, isBytes);
     const present = [...Array(batch.rowCount).keys()].filter((row) => isPresent(column, row));
     if (present.length === 0) return { extremes: undefined, mayHoldNulls: true };
     const sorted = present.sort(compare);

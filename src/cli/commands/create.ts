@@ -2,12 +2,12 @@
 import { basename } from "node:path";
 import { type Command, Option } from "commander";
 import type { IndexDefinition } from "../../layout/index-definition.ts";
-import type { Fields, TableDefinition } from "../../layout/table-definition.ts";
+import type { SchemaTableDefinition, TableDefinition } from "../../layout/table-definition.ts";
 import { addCommonFlags, type CommonFlags, parseNames } from "../flags.ts";
 import type { LakeIo } from "../lake-io.ts";
 import { storageSettings } from "../open-table.ts";
 import { printResult } from "../print.ts";
-import { loadSchemaFile } from "../schema-file.ts";
+import { listFields, loadSchemaFile, type SchemaPart } from "../schema-file.ts";
 import { UsageError } from "../usage-error.ts";
 
 interface CreateFlags extends CommonFlags {
@@ -40,7 +40,7 @@ export function addCreateCommand(lake: Command, io: LakeIo): void {
     .summary("make an empty table")
     .description("Makes an empty table of version 6, which Spark, Athena, PrestoDB and Trino read.")
     .argument("<table>", "a path, file:// or s3://bucket/prefix")
-    .requiredOption("--schema <file>", "columns: a .json field list or an Avro .avsc")
+    .requiredOption("--schema <file>", "columns: .json list, .avsc, .arrow or .parquet")
     .requiredOption("--record-key <column>", "what tells rows apart", parseNames)
     .option("--name <name>", "name of the table; default: the last part of its location")
     .addOption(
@@ -71,7 +71,9 @@ export function addCreateCommand(lake: Command, io: LakeIo): void {
 
 const HELP = `
 A field list names the columns in order; ? allows null. The types are string,
-boolean, int, long, double, date, timestamp-micros and decimal(p,s).
+boolean, int, long, float, double, bytes, fixed(n), decimal(p,s), enum(A,B),
+date, time-millis, time-micros, timestamp-millis, timestamp-micros, list<t>,
+map<t> and struct<name:t,...>. Of an Arrow or Parquet file the columns are taken.
 
 Example:
   echo '{"id": "long", "city": "string", "fare": "decimal(10,2)?"}' > trips.json
@@ -79,11 +81,11 @@ Example:
 
 async function runCreate(io: LakeIo, location: string, flags: CreateFlags): Promise<void> {
   const { signal, runtime } = io;
-  const fields = await loadSchemaFile(flags.schema);
-  const definition = createDefinition(location, flags, fields);
+  const definition = createDefinition(location, flags, await loadSchemaFile(flags.schema));
   const { HudiTable } = await import("../../hudi-table.ts");
   const storage = storageSettings(flags);
-  const table = await HudiTable.create(location, definition, { signal, runtime, storage });
+  const options = { signal, runtime, storage };
+  const table = await HudiTable.create(location, definition as TableDefinition, options);
   try {
     const { name, recordKey, partitionBy, orderingField } = definition;
     const parts = [
@@ -92,7 +94,9 @@ async function runCreate(io: LakeIo, location: string, flags: CreateFlags): Prom
       ...(orderingField === undefined ? [] : [`ordering field ${orderingField}`]),
       `${flags.index} index`,
     ];
-    const document = { table: table.location, version: table.config.version, ...definition };
+    const fields = listFields((await table.schema({ signal })).fields);
+    const { schema: _, ...told } = definition as SchemaTableDefinition;
+    const document = { table: table.location, version: table.config.version, ...told, fields };
     const text = `created ${name} at ${table.location}: copy-on-write, ${parts.join(", ")}\n`;
     await printResult(io, flags.json, document, text);
   } finally {
@@ -100,12 +104,16 @@ async function runCreate(io: LakeIo, location: string, flags: CreateFlags): Prom
   }
 }
 
-function createDefinition(location: string, flags: CreateFlags, fields: Fields): TableDefinition {
+function createDefinition(
+  location: string,
+  flags: CreateFlags,
+  columns: SchemaPart,
+): TableDefinition | SchemaTableDefinition {
   return {
     name: flags.name ?? nameOf(location),
     // The library says which types there are.
     type: (flags.type === "cow" ? "copy-on-write" : "merge-on-read") as "copy-on-write",
-    fields,
+    ...columns,
     recordKey: requireOne(flags.recordKey, "--record-key"),
     partitionBy: flags.partitionBy && requireOne(flags.partitionBy, "--partition-by"),
     orderingField: flags.orderingField,

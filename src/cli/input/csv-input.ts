@@ -2,7 +2,7 @@
 // empty field is null, a quoted one is the empty text. Rules: spec/protocol/cli.md, CLI-13.
 import { HudiError } from "../../errors.ts";
 import type { Field } from "../../format/schema.ts";
-import { createTextReader, type TextReader } from "../row-text.ts";
+import { createTextReader, type TextReader } from "../row-values.ts";
 import { CsvParser, type CsvRecord } from "./csv-parser.ts";
 import type { InputSource } from "./input-source.ts";
 import {

@@ -3,7 +3,7 @@
 import { HudiError } from "../../errors.ts";
 import { childFields, type Field, isNested } from "../../format/schema.ts";
 import { parseExactJson } from "../../ingest/exact-json.ts";
-import { createJsonReader, type JsonReader } from "../row-text.ts";
+import { createJsonReader, type JsonReader } from "../row-values.ts";
 import type { InputSource } from "./input-source.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import {

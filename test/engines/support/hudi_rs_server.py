@@ -35,6 +35,12 @@ def column_type(name, arrow_type):
         return "decimal(%d,%d)" % (arrow_type.precision, arrow_type.scale)
     if types.is_binary(arrow_type) or types.is_large_binary(arrow_type):
         return "binary"
+    if types.is_fixed_size_binary(arrow_type):
+        return "binary"
+    if types.is_time32(arrow_type):
+        return "int"
+    if types.is_time64(arrow_type):
+        return "long"
     if types.is_null(arrow_type):
         return "null"
     if types.is_nested(arrow_type):
@@ -53,6 +59,9 @@ def nested_value(arrow_type, value):
         return {key: nested_value(arrow_type.item_type, item) for key, item in value}
     if types.is_list(arrow_type) or types.is_large_list(arrow_type):
         return [nested_value(arrow_type.value_type, item) for item in value]
+    if types.is_time(arrow_type):
+        micros = ((value.hour * 60 + value.minute) * 60 + value.second) * 1000000 + value.microsecond
+        return micros // 1000 if arrow_type.unit == "ms" else micros
     if types.is_timestamp(arrow_type):
         zero = datetime.datetime(1970, 1, 1, tzinfo=value.tzinfo and datetime.timezone.utc)
         return (value - zero) // datetime.timedelta(microseconds=1)
@@ -67,6 +76,8 @@ def column_values(kind, column):
     if kind == "date":
         column = column.cast(pyarrow.date32())
         return [None if value is None else value.isoformat() for value in column.to_pylist()]
+    if pyarrow.types.is_time(column.type):
+        column = column.cast(pyarrow.int32() if kind == "int" else pyarrow.int64())
     values = column.to_pylist()
     if kind == "nested":
         return [

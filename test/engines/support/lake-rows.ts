@@ -11,9 +11,19 @@ export type LakeRow = Record<string, unknown>;
 export function formatEngineType({ type }: Pick<Field, "type">): string {
   if (type.kind === "decimal") return `decimal(${type.precision},${type.scale})`;
   if (isNested(type)) return formatNestedType(type, (field) => sparkType(formatEngineType(field)));
-  if (type.kind === "bytes") return "binary";
-  return type.kind === "timestamp-micros" ? "timestamp" : type.kind;
+  return ENGINE_TYPES[type.kind] ?? type.kind;
 }
+
+/** Types that engines see as another one: times are numbers to them. */
+const ENGINE_TYPES: Partial<Record<Field["type"]["kind"], string>> = {
+  bytes: "binary",
+  fixed: "binary",
+  enum: "string",
+  "time-millis": "int",
+  "time-micros": "long",
+  "timestamp-millis": "timestamp",
+  "timestamp-micros": "timestamp",
+};
 
 function sparkType(type: string): string {
   return type === "long" ? "bigint" : type;
@@ -41,7 +51,9 @@ export function toEngineRow(row: LakeRow, schema?: TableSchema): EngineRow {
       const field = schema?.fields.find((one) => one.name === name);
       if (value !== null && field && isNested(field.type))
         return [name, formatNested(value, field)];
-      return [name, toEngineValue(value)];
+      // Engines show every timestamp in microseconds.
+      const isMillis = field?.type.kind === "timestamp-millis" && typeof value === "bigint";
+      return [name, toEngineValue(isMillis ? value * 1000n : value)];
     }),
   );
 }
@@ -58,9 +70,13 @@ export function toLakeRow(row: EngineRow, schema: TableSchema): LakeRow {
   return Object.fromEntries(
     Object.entries(row).map(([name, value]) => {
       const field = schema.fields.find((one) => one.name === name);
+      if (field?.type.kind === "timestamp-millis" && typeof value === "bigint") {
+        return [name, value / 1000n];
+      }
       if (typeof value !== "string" || !field) return [name, value];
       if (isNested(field.type)) return [name, parseNested(value, field)];
-      if (field.type.kind === "bytes") return [name, new Uint8Array(Buffer.from(value, "base64"))];
+      if (field.type.kind === "bytes" || field.type.kind === "fixed")
+        return [name, new Uint8Array(Buffer.from(value, "base64"))];
       const isReal = field.type.kind === "double" || field.type.kind === "float";
       return [name, isReal ? Number(value) : value];
     }),

@@ -49,6 +49,8 @@ const WHOLE_MILLISECONDS =
   "Presto cuts a timestamp to whole milliseconds, and so is the expectation.";
 const REBASE_SETTING = "spark.sql.parquet.datetimeRebaseModeInRead";
 const ANCIENT_DAYS = `Spark reads ancient days back from its own upsert with ${REBASE_SETTING}=CORRECTED only; from our files it does without.`;
+const REFUSED_TYPE =
+  "Spark's upsert refuses the table, because it would change the type of a column; what it reads is shown.";
 const WITHOUT_ORDERING =
   "Spark's upsert needs hoodie.combine.before.upsert=false on a table without an ordering field.";
 
@@ -208,7 +210,13 @@ export class SparkEngine implements MatrixEngine {
       // where it is already it would be merged with the first one silently.
       const options = { ...sparkWriteOptions(shape), "hoodie.parquet.small.file.limit": "0" };
       const notes = shape.definition.orderingField === undefined ? [WITHOUT_ORDERING] : [];
-      await this.spark.write({ path, rows: changed, schema, options, mode: "append" });
+      const write = { path, rows: changed, schema, options, mode: "append" } as const;
+      if (shape.sparkRefusal) {
+        await requireRefusal(this.spark.write(write), shape.sparkRefusal);
+        const reading = await this.read(shape, path, expected);
+        return { ...reading, notes: [REFUSED_TYPE, ...reading.notes] };
+      }
+      await this.spark.write(write);
       if (shape.hasAncientDays) {
         await this.spark.sql(`SET ${REBASE_SETTING}=CORRECTED`);
         notes.push(ANCIENT_DAYS);
@@ -230,6 +238,16 @@ export class SparkEngine implements MatrixEngine {
   stop(): Promise<void> {
     return this.spark.stop();
   }
+}
+
+async function requireRefusal(write: Promise<unknown>, message: RegExp): Promise<void> {
+  try {
+    await write;
+  } catch (error) {
+    if (message.test(String(error))) return;
+    throw error;
+  }
+  throw new Error(`Spark's upsert went through, expected ${message}`);
 }
 
 /** Options of Spark's writes into the table of a shape. */

@@ -9,6 +9,7 @@ import { parseExactJson } from "../../../src/ingest/exact-json.ts";
 export function formatNested(value: unknown, field: Field): string {
   if (value === null || value === undefined) return "null";
   const { type } = field;
+  if (type.kind === "timestamp-millis") return formatLeaf((value as bigint) * 1000n);
   if (!isNested(type)) return formatLeaf(value);
   const fields = childFields(type);
   if (Array.isArray(value)) {
@@ -43,8 +44,13 @@ function convert(value: unknown, field: Field): unknown {
   if (value === null) return null;
   const { type } = field;
   if (!isNested(type)) {
-    if (type.kind === "long" || type.kind === "timestamp-micros") return BigInt(value as number);
-    return type.kind === "bytes" ? Buffer.from(value as string, "base64") : value;
+    if (type.kind === "timestamp-millis") return BigInt(value as number) / 1000n;
+    if (type.kind === "long" || type.kind === "timestamp-micros" || type.kind === "time-micros") {
+      return BigInt(value as number);
+    }
+    return type.kind === "bytes" || type.kind === "fixed"
+      ? Buffer.from(value as string, "base64")
+      : value;
   }
   const fields = childFields(type);
   if (Array.isArray(value)) return value.map((item) => convert(item, fields[0] as Field));

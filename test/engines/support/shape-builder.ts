@@ -18,6 +18,8 @@ export interface Shape {
   readonly isFiltered: boolean;
   /** Whether it has days before 1582, which Spark does not read back from files of its own upsert. */
   readonly hasAncientDays: boolean;
+  /** What Spark's own upsert fails with, because of a type that Spark does not have. */
+  readonly sparkRefusal: RegExp | undefined;
 }
 
 /** Makes row `index` in the version that `at` orders. */
@@ -100,6 +102,7 @@ export function shape(parts: ShapeParts): Shape {
     isCore: parts.isCore ?? false,
     isFiltered: parts.isFiltered ?? false,
     hasAncientDays: parts.hasAncientDays ?? false,
+    sparkRefusal: parts.sparkRefusal,
   };
 }
 

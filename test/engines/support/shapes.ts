@@ -152,6 +152,52 @@ function makeNestedRow(index: number, version: bigint): EngineRow {
   };
 }
 
+const TIME_FIELDS: Fields = {
+  id: "string",
+  at: "timestamp-millis",
+  moment: "timestamp-millis?",
+  clock: "time-micros?",
+  clocks: "list<time-micros?>?",
+  note: "string?",
+};
+
+const CLOCKS = [0n, 86_399_999_999n, null, 43_200_000_001n];
+
+function makeTimeRow(index: number, version: bigint): EngineRow {
+  const moments = [0n, -1_000n, null, 1_709_164_800_123_000n, 253_402_300_799_999_000n];
+  return {
+    id: `key ${index}`,
+    at: 1_700_000_000_000_000n + version * 1000n,
+    moment: moments[index % 5] ?? null,
+    clock: CLOCKS[index % 4] ?? null,
+    clocks: index % 3 === 0 ? null : `[${index},86399999999]`,
+    note: `note ${version}`,
+  };
+}
+
+const SYMBOL_FIELDS: Fields = {
+  id: "string",
+  at: "long",
+  region: "enum(north,south,_x1)?",
+  size: "enum(SMALL,LARGE)",
+  sizes: "list<enum(A,B)?>?",
+  shades: "map<struct<shade:enum(red,green)?,clock:time-millis?>?>?",
+  clock: "time-millis?",
+};
+
+function makeSymbolRow(index: number, version: bigint): EngineRow {
+  const shade = `{"shade":${index % 2 === 0 ? '"red"' : "null"},"clock":${index}}`;
+  return {
+    id: `key ${index}`,
+    at: version,
+    region: ["north", "south", "_x1", null][index % 4] ?? null,
+    size: index % 2 === 0 ? "SMALL" : "LARGE",
+    sizes: index % 5 === 0 ? null : '["A","B"]',
+    shades: index % 3 === 0 ? null : `{"k":${shade},"none":null}`,
+    clock: [0, 86_399_999, null][index % 3] ?? null,
+  };
+}
+
 const REQUIRED_FIELDS: Fields = {
   id: "string",
   at: "timestamp-micros",
@@ -231,6 +277,20 @@ const TYPES: readonly Shape[] = [
     isCore: true,
     fields: NESTED_FIELDS,
     steps: twoCommits(makeNestedRow),
+  }),
+  shape({
+    name: "times",
+    isCore: true,
+    fields: TIME_FIELDS,
+    steps: twoCommits(makeTimeRow),
+  }),
+  shape({
+    name: "symbols",
+    isCore: true,
+    fields: SYMBOL_FIELDS,
+    table: { ...BY_REGION, hiveStyle: true },
+    steps: twoCommits(makeSymbolRow),
+    sparkRefusal: /lacking writer type/,
   }),
   shape({
     name: "mixed_case_columns",
