@@ -38,6 +38,9 @@ export interface StoredStatistics {
   readonly nullCount?: number | undefined;
   readonly min?: Uint8Array | undefined;
   readonly max?: Uint8Array | undefined;
+  /** Whether a bound is a value of the column, not cut; not known when absent. */
+  readonly isMinExact?: boolean | undefined;
+  readonly isMaxExact?: boolean | undefined;
   /** Bounds of the older kind, whose order is only sound for signed numbers. */
   readonly oldMin?: Uint8Array | undefined;
   readonly oldMax?: Uint8Array | undefined;
@@ -251,6 +254,8 @@ function decodeStatistics(struct: ThriftStruct | undefined): StoredStatistics | 
       nullCount: struct.integer(3),
       max: struct.bytes(5),
       min: struct.bytes(6),
+      isMaxExact: struct.flag(7),
+      isMinExact: struct.flag(8),
     }
   );
 }
@@ -368,11 +373,10 @@ function encodeColumnChunk(chunk: ColumnChunk): ThriftBuilder {
 }
 
 function encodeStatistics(statistics: StoredStatistics): ThriftBuilder {
-  const isExact = statistics.min === undefined ? undefined : true;
   return new ThriftBuilder()
     .i64(3, statistics.nullCount)
     .binary(5, statistics.max)
     .binary(6, statistics.min)
-    .flag(7, isExact)
-    .flag(8, isExact);
+    .flag(7, statistics.isMaxExact)
+    .flag(8, statistics.isMinExact);
 }

@@ -165,8 +165,8 @@ function decodeLeaf(chunk: LeafChunk, node: FileNode, field: Field | undefined):
   const { bytes, codec, valueCount } = chunk;
   const pages = walkPages(bytes, valueCount, codec);
   const levels = { definition: node.definition, repetition: node.repetition };
-  const definition = new Int32Array(valueCount).fill(node.definition);
-  const repetition = new Int32Array(valueCount);
+  const definition = new Uint8Array(valueCount).fill(node.definition);
+  const repetition = new Uint8Array(valueCount);
   const opened = pages.filter(isDataPage).map((page) => {
     const body = openPageBody(bytes, page, codec, levels);
     const { firstRow: at, valueCount: count } = page;
@@ -218,7 +218,7 @@ function decodeLeaf(chunk: LeafChunk, node: FileNode, field: Field | undefined):
 function readLevels(
   encoded: Uint8Array,
   most: number,
-  into: Int32Array,
+  into: Uint8Array,
   at: number,
   count: number,
 ): void {
