@@ -31,7 +31,7 @@ import {
   setBits,
   sliceBits,
 } from "./bitmap.ts";
-import type { BytesColumn, Column, Validity } from "./column-batch.ts";
+import { type BytesColumn, type Column, nullColumn, type Validity } from "./column-batch.ts";
 import { childFields, type Field, type NestedType } from "./schema.ts";
 
 /**
@@ -151,6 +151,8 @@ class ArrowColumnReader {
     const children = fields.map((field, place) => {
       const index = isEntry ? place : arrowFields.findIndex(({ name }) => name === field.name);
       const data = this.#data.children[index];
+      // A batch without rows may come without what is inside.
+      if (!data && rowCount === 0 && arrowFields[index]) return nullColumn(field.type, 0);
       if (!data) this.#source.refuse(`it lacks ${field.name}`);
       return this.#readInside(data as Data, field, rowCount, slots);
     });
@@ -165,6 +167,9 @@ class ArrowColumnReader {
     const offsets = this.#readOffsets();
     const [item] = childFields(this.#field.type as NestedType) as [Field];
     const data = this.#data.children[0] as Data | undefined;
+    if (!data && rowCount === 0) {
+      return { layout: "list", rowCount, validity, offsets, child: nullColumn(item.type, 0) };
+    }
     if (!data) this.#source.refuse("it has no items");
     const items = (data as Data).length;
     if ((offsets[rowCount] as number) > items) this.#source.refuse("its offsets leave its items");

@@ -192,7 +192,7 @@ class RowGroupWriter implements ParquetWriter {
   ): Promise<ColumnChunk[]> {
     if (isNested(field.type)) return this.#writeLeaves(field, slices);
     const options: ChunkOptions = { isNullable: field.nullable, codec: this.#codec };
-    const chunk = encodeColumnChunk(slices, options);
+    const chunk = encodeColumnChunk(slices, options, this.#options.pageBytes);
     const [leaf] = leavesOf(field) as [Leaf];
     const { meta, range } = await this.#writeChunk(leaf, chunk);
     this.#ranges[index] = mergeValueRanges(this.#ranges[index] as ValueRange, range);
@@ -207,7 +207,7 @@ class RowGroupWriter implements ParquetWriter {
     const metas: ColumnChunk[] = [];
     for (const [number, leaf] of leavesOf(field).entries()) {
       const parts = shredded.map((leaves) => leaves[number] as ShreddedLeaf);
-      const chunk = encodeLeafChunk(parts, leaf, this.#codec);
+      const chunk = encodeLeafChunk(parts, leaf, this.#codec, this.#options.pageBytes);
       metas.push((await this.#writeChunk(leaf, chunk)).meta);
     }
     return metas;

@@ -5,6 +5,7 @@ import { type Column, type FlatColumn, nullColumn } from "./column-batch.ts";
 import { gatherColumn } from "./column-gather.ts";
 import { UnfitValueError } from "./parquet-value-conversion.ts";
 import { childFields, type Field, isNested } from "./schema.ts";
+import { ThriftError } from "./thrift-compact.ts";
 
 /** What a leaf of a file holds. */
 export interface LeafEntries {
@@ -54,19 +55,26 @@ export function assembleColumn(
       layout: "struct",
       children: inside.map((child, index) => {
         const part = children[index];
-        return part
-          ? assembleColumn(part, repetition, definition, node.definition)
-          : nullColumn(child.type, slots);
+        if (!part) return nullColumn(child.type, slots);
+        const column = assembleColumn(part, repetition, definition, node.definition);
+        return requireSlots(column, slots);
       }),
     };
   }
   const itemDefinition = node.itemDefinition as number;
   const offsets = countItems(leaf, repetition, definition, itemDefinition, slots);
   const [item] = children;
+  const items = offsets[slots] as number;
   const child = item
-    ? assembleColumn(item, repetition + 1, itemDefinition)
-    : nullColumn((inside[0] as Field).type, offsets[slots] as number);
+    ? requireSlots(assembleColumn(item, repetition + 1, itemDefinition), items)
+    : nullColumn((inside[0] as Field).type, items);
   return { ...base, layout: "list", offsets, child };
+}
+
+/** The levels of all leaves have to tell of the same rows and items. */
+function requireSlots(column: Column, slots: number): Column {
+  if (column.rowCount === slots) return column;
+  throw new ThriftError(`its levels tell of ${slots} and of ${column.rowCount} values`);
 }
 
 /** A slot begins at an entry of a row or item above, where that exists. */

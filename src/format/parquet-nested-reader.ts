@@ -182,6 +182,9 @@ function decodeLeaf(chunk: LeafChunk, node: FileNode, field: Field | undefined):
     }
     return { page, body, present };
   });
+  if (repetition[0] !== undefined && repetition[0] > 0) {
+    throw new ThriftError("its first value belongs to a row before");
+  }
   const entries = { definition, repetition, maxDefinition: node.definition };
   if (!field) return { ...entries, values: undefined };
   const dictionary = pages.find((page) => page.type === PAGE.dictionary);
