@@ -217,6 +217,8 @@ function decodeRowGroup(struct: ThriftStruct, leafCount: number, sizeBytes: numb
   return { rowCount, columns };
 }
 
+const utf8 = new TextDecoder();
+
 function decodeColumnChunk(struct: ThriftStruct, sizeBytes: number): ColumnChunk {
   if (struct.has(1)) throw new ThriftError("a column lies in another file");
   if (struct.has(8)) throw new ThriftError("a column is encrypted");
@@ -226,7 +228,7 @@ function decodeColumnChunk(struct: ThriftStruct, sizeBytes: number): ColumnChunk
     physicalType: count(meta.integer(1), "the type of a column"),
     encodings: (meta.list(2) ?? []).filter((value) => typeof value === "number"),
     path: (meta.list(3) ?? []).map((value) =>
-      value instanceof Uint8Array ? new TextDecoder().decode(value) : "",
+      value instanceof Uint8Array ? utf8.decode(value) : "",
     ),
     codec: count(meta.integer(4), "the codec of a column"),
     valueCount: count(meta.integer(5), "the value count of a column"),

@@ -160,9 +160,13 @@ function toAssembly(plan: NestedPlan, leaves: ReadonlyMap<number, LeafEntries>):
   };
 }
 
+/** No writer makes chunks of so many values; one that claims them would cost memory without bytes. */
+const MAX_CHUNK_VALUES = 2 ** 28;
+
 /** The levels of a leaf, and its values in the type of the field, if one is given. */
 function decodeLeaf(chunk: LeafChunk, node: FileNode, field: Field | undefined): LeafEntries {
   const { bytes, codec, valueCount } = chunk;
+  if (valueCount > MAX_CHUNK_VALUES) throw new ThriftError(`it claims ${valueCount} values`);
   const pages = walkPages(bytes, valueCount, codec);
   const levels = { definition: node.definition, repetition: node.repetition };
   const definition = new Uint8Array(valueCount).fill(node.definition);

@@ -3,8 +3,7 @@
 import fc from "fast-check";
 import { parquetMetadata, parquetReadObjects } from "hyparquet";
 import { describe, expect, test } from "vitest";
-import { openParquetFile } from "../../src/format/parquet-reader.ts";
-import { batchRows, RowBatchBuilder } from "../../src/format/row-batch.ts";
+import { RowBatchBuilder } from "../../src/format/row-batch.ts";
 import {
   createTableSchema,
   type Field,
@@ -12,74 +11,17 @@ import {
   parseFieldType,
   type TableSchema,
 } from "../../src/format/schema.ts";
-import { someOrNull } from "./column-samples.ts";
-import { memorySource, readRowGroup, writeFile } from "./parquet-samples.ts";
-
-const leafText = fc.constantFrom(
-  "string",
-  "boolean",
-  "int",
-  "long",
-  "float",
-  "double",
-  "bytes",
-  "date",
-  "timestamp-micros",
-  "decimal(9,2)",
-);
-
-/** The text of a type with others inside it, to some depth. */
-const typeText: fc.Arbitrary<string> = fc.letrec<{ type: string; nullable: string }>((tie) => ({
-  nullable: fc
-    .tuple(tie("type"), fc.boolean())
-    .map(([type, isNullable]) => (isNullable ? `${type}?` : type)),
-  type: fc.oneof(
-    { maxDepth: 4, depthSize: "small" },
-    leafText,
-    tie("nullable").map((inside) => `list<${inside}>`),
-    tie("nullable").map((inside) => `map<${inside}>`),
-    fc
-      .array(tie("nullable"), { minLength: 1, maxLength: 3 })
-      .map((parts) => `struct<${parts.map((part, at) => `f${at}:${part}`).join(",")}>`),
-  ),
-})).nullable;
-
-function rowsOf(schema: TableSchema): fc.Arbitrary<Record<string, unknown>[]> {
-  const values = schema.fields.map((field) => [field.name, someOrNull(field)] as const);
-  return fc.array(fc.record(Object.fromEntries(values), { noNullPrototype: true }), {
-    maxLength: 12,
-  });
-}
-
-/** Values as a test compares them: no prototypes, every bit of a number. */
-function plain(value: unknown): unknown {
-  if (value === undefined) return null;
-  if (value instanceof Date) return `date ${value.getTime()}`;
-  if (value instanceof Uint8Array) return `bytes ${Buffer.from(value).toString("hex")}`;
-  if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
-  if (Array.isArray(value)) return value.map(plain);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.entries(value).map(([name, inside]) => [name, plain(inside)]);
-}
+import { plain, readRows, toBatch, typeText } from "./nested-samples.ts";
+import { writeFile } from "./parquet-samples.ts";
 
 async function roundTrip(
   schema: TableSchema,
   parts: readonly (readonly Record<string, unknown>[])[],
   rowGroupRows = 1000,
 ): Promise<{ bytes: Uint8Array; rows: unknown[] }> {
-  const batches = parts.map((rows) => {
-    const builder = new RowBatchBuilder(schema);
-    for (const row of rows) builder.append(row);
-    return builder.finish();
-  });
+  const batches = parts.map((rows) => toBatch(schema, rows));
   const { bytes } = await writeFile(schema, batches, { rowGroupRows });
-  const file = await openParquetFile(memorySource(bytes));
-  const rows: unknown[] = [];
-  for (const group of file.rowGroups.keys()) {
-    rows.push(...batchRows(await readRowGroup(file, group, schema.fields)));
-  }
-  return { bytes, rows };
+  return { bytes, rows: await readRows(bytes, schema) };
 }
 
 describe("nested columns (PQ-15, PQ-16)", () => {
@@ -88,24 +30,6 @@ describe("nested columns (PQ-15, PQ-16)", () => {
       fc.property(typeText, (text) => {
         expect(formatFieldType(parseFieldType("c", text))).toBe(text);
       }),
-    );
-  });
-
-  test("rows of any type come back from files of any row groups (SC-6)", async () => {
-    const sample = fc.array(typeText, { minLength: 1, maxLength: 3 }).chain((types) => {
-      const schema = createTableSchema(
-        "t",
-        Object.fromEntries(types.map((type, at) => [`c${at}`, type])),
-      );
-      const rows = rowsOf(schema);
-      return fc.tuple(fc.constant(schema), rows, rows, fc.integer({ min: 1, max: 9 }));
-    });
-    await fc.assert(
-      fc.asyncProperty(sample, async ([schema, first, second, rowGroupRows]) => {
-        const { rows } = await roundTrip(schema, [first, second], rowGroupRows);
-        expect(rows.map(plain)).toEqual([...first, ...second].map(plain));
-      }),
-      { numRuns: 400 },
     );
   });
 
