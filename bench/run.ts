@@ -16,6 +16,7 @@ import { type BenchOptions, helpText, parseBenchOptions } from "./support/option
 import { formatReport } from "./support/report.ts";
 import { ResultLog } from "./support/results.ts";
 import { workload as upsert } from "./upsert.bench.ts";
+import { workload as wide } from "./wide.bench.ts";
 
 const WORKLOADS: readonly Workload[] = [
   bulkInsert,
@@ -26,6 +27,7 @@ const WORKLOADS: readonly Workload[] = [
   coldStart,
   eventLoop,
   memory,
+  wide,
 ];
 
 async function runWorkloads(options: BenchOptions, log: ResultLog): Promise<number> {

@@ -25,6 +25,7 @@ export function findTargets(views: Views): Target[] {
     ...upsertTargets(views.get("upsert")),
     ...readTargets(views.get("read")),
     ...memoryTargets(views.get("memory")),
+    wideTarget(views.get("wide")),
     requestTarget(views.get("s3-requests")),
     coldStartTarget(views.get("cold-start")),
     ...eventLoopTargets(views.get("event-loop")),
@@ -134,6 +135,18 @@ function memoryTargets(view: WorkloadView | undefined): Target[] {
       (times) => `${times.toFixed(2)} ×`,
     ),
   ];
+}
+
+function wideTarget(view: WorkloadView | undefined): Target {
+  const name = view?.cases.at(-1);
+  const peaks =
+    name === undefined ? [] : (view?.series(name) ?? []).map((one) => medianOf(one, "peakBytes"));
+  return belowTarget(
+    `Peak memory, upsert of ${name ?? "1 k rows into 100 k of 1000 columns"}, five levels deep`,
+    GIB,
+    peaks.length === 0 ? undefined : Math.max(...peaks),
+    (bytes) => `${Math.round(bytes / 2 ** 20)} MiB`,
+  );
 }
 
 function requestTarget(view: WorkloadView | undefined): Target {

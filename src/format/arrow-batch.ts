@@ -143,7 +143,7 @@ function toDecimal128(data: Uint8Array, widthBytes: number, rowCount: number): U
  * A record batch from outside as a column batch of `schema`, columns matched by name. Buffers are
  * shared where the layout is ours, and must not change while the result is used. Every column of
  * the schema must be there and no other; `label` names the batch in messages. Throws `INVALID` for a
- * column, type or value that does not fit, and `CORRUPT` for buffers that are shorter than claimed.
+ * column, type or value that does not fit, and for buffers that do not hold what they claim.
  */
 export function fromArrowBatch(
   recordBatch: RecordBatch,

@@ -23,14 +23,22 @@ import {
   readArrowTimestamps,
 } from "./arrow-numbers.ts";
 import { ARROW, ArrowSource } from "./arrow-source.ts";
-import { bitmapBytes, clearBit, findNull, isNull, sliceBits } from "./bitmap.ts";
-import type { BytesColumn, Column, Validity } from "./column-batch.ts";
+import {
+  bitmapBytes,
+  clearBit,
+  countBits,
+  findNull,
+  isNull,
+  setBits,
+  sliceBits,
+} from "./bitmap.ts";
+import { type BytesColumn, type Column, nullColumn, type Validity } from "./column-batch.ts";
 import { KeyTable } from "./key-table.ts";
 import { childFields, type Field, type NestedType } from "./schema.ts";
 
 /**
  * The column of `field`. Throws `INVALID` naming label, column and row for a type or value that the
- * field cannot hold, and `CORRUPT` for buffers that are too short.
+ * field cannot hold, and for buffers that do not hold what they claim.
  */
 export function readArrowColumn(data: Data, field: Field, rowCount: number, label: string): Column {
   return new ArrowColumnReader(data, field, rowCount, label).read();
@@ -42,18 +50,21 @@ class ArrowColumnReader {
   readonly #field: Field;
   readonly #rowCount: number;
   readonly #label: string;
+  /** Rows that count: of the others something outside is null, so that they may hold anything. */
+  readonly #slots: Validity;
 
-  constructor(data: Data, field: Field, rowCount: number, label: string) {
+  constructor(data: Data, field: Field, rowCount: number, label: string, slots?: Validity) {
     this.#source = new ArrowSource(data, field, rowCount, label);
     this.#data = data;
     this.#field = field;
     this.#rowCount = rowCount;
     this.#label = label;
+    this.#slots = slots;
   }
 
   read(): Column {
     if (this.#data.length !== this.#rowCount) {
-      this.#source.refuseBuffers(`it has ${this.#data.length} rows, the batch ${this.#rowCount}`);
+      this.#source.refuse(`it has ${this.#data.length} rows, the batch ${this.#rowCount}`);
     }
     const validity = this.#readValidity();
     const { type } = this.#data;
@@ -115,13 +126,21 @@ class ArrowColumnReader {
     return this.#source.refuseType();
   }
 
+  /** What the bitmap says, whatever the count of nulls claims; a claim without a bitmap is a lie. */
   #readValidity(): Validity {
-    const { nullBitmap, offset } = this.#data;
-    if (!nullBitmap || nullBitmap.length === 0) return undefined;
-    if (nullBitmap.length < bitmapBytes(offset + this.#rowCount)) {
-      this.#source.refuseBuffers("its validity bitmap is short");
+    const { nullBitmap, offset, nullCount, type } = this.#data;
+    const rowCount = this.#rowCount;
+    if (!nullBitmap || nullBitmap.length === 0) {
+      if (nullCount > 0 && rowCount > 0 && type.typeId !== ARROW.null) {
+        this.#source.refuse(`it claims ${nullCount} nulls and has no validity bitmap`);
+      }
+      return undefined;
     }
-    return this.#data.nullCount === 0 ? undefined : sliceBits(nullBitmap, offset, this.#rowCount);
+    if (nullBitmap.length < bitmapBytes(offset + rowCount)) {
+      this.#source.refuse("its validity bitmap is short");
+    }
+    const bits = sliceBits(nullBitmap, offset, rowCount);
+    return countBits(bits, 0, rowCount) === rowCount ? undefined : bits;
   }
 
   #readBits(validity: Validity): Column {
@@ -141,11 +160,14 @@ class ArrowColumnReader {
     const fields = childFields(this.#field.type as NestedType);
     const arrowFields = this.#data.type.children as readonly ArrowField[];
     const isEntry = this.#field.name.endsWith(".key_value");
+    const slots = bothBits(this.#slots, validity);
     const children = fields.map((field, place) => {
       const index = isEntry ? place : arrowFields.findIndex(({ name }) => name === field.name);
       const data = this.#data.children[index];
+      // A batch without rows may come without what is inside.
+      if (!data && rowCount === 0 && arrowFields[index]) return nullColumn(field.type, 0);
       if (!data) this.#source.refuse(`it lacks ${field.name}`);
-      return this.#readInside(data as Data, field, rowCount);
+      return this.#readInside(data as Data, field, rowCount, slots);
     });
     if (arrowFields.length > fields.length) {
       this.#source.refuse(`found ${arrowFields.length} columns inside, expected ${fields.length}`);
@@ -158,18 +180,21 @@ class ArrowColumnReader {
     const offsets = this.#readOffsets();
     const [item] = childFields(this.#field.type as NestedType) as [Field];
     const data = this.#data.children[0] as Data | undefined;
-    if (!data) this.#source.refuseBuffers("it has no items");
+    if (!data && rowCount === 0) {
+      return { layout: "list", rowCount, validity, offsets, child: nullColumn(item.type, 0) };
+    }
+    if (!data) this.#source.refuse("it has no items");
     const items = (data as Data).length;
-    if ((offsets[rowCount] as number) > items)
-      this.#source.refuseBuffers("its offsets leave the items");
-    const child = this.#readInside(data as Data, item, items);
+    if ((offsets[rowCount] as number) > items) this.#source.refuse("its offsets leave its items");
+    const slots = itemSlots(offsets, bothBits(this.#slots, validity), rowCount, items);
+    const child = this.#readInside(data as Data, item, items, slots);
     return { layout: "list", rowCount, validity, offsets, child };
   }
 
-  #readInside(data: Data, field: Field, rowCount: number): Column {
+  #readInside(data: Data, field: Field, rowCount: number, slots: Validity): Column {
     const named = { ...field, name: `${this.#field.name}.${field.name}` };
-    const column = new ArrowColumnReader(data, named, rowCount, this.#label).read();
-    const row = field.nullable ? -1 : findNull(column.validity, 0, rowCount);
+    const column = new ArrowColumnReader(data, named, rowCount, this.#label, slots).read();
+    const row = field.nullable ? -1 : findMissing(column.validity, slots, rowCount);
     if (row >= 0) this.#source.refuse(`found null in ${field.name}, expected a value`);
     return column;
   }
@@ -258,24 +283,18 @@ class ArrowColumnReader {
     const source: unknown = this.#data.valueOffsets;
     // A column without rows may come without offsets.
     if (rowCount === 0) return new Int32Array(1);
-    if (source instanceof Int32Array && source.length > rowCount) {
-      return this.#requireRising(source.subarray(0, rowCount + 1));
+    const isLong = source instanceof BigInt64Array;
+    if (!(isLong || source instanceof Int32Array) || source.length <= rowCount) {
+      return this.#source.refuse("its offsets are short");
     }
-    if (source instanceof BigInt64Array && source.length > rowCount) {
-      if ((source[rowCount] as bigint) > 0x7fffffffn)
-        this.#source.refuse("found more than 2 GiB of text in one batch");
-      return this.#requireRising(Int32Array.from(source.subarray(0, rowCount + 1), Number));
-    }
-    return this.#source.refuseBuffers("its offsets are short");
-  }
-
-  #requireRising(offsets: Int32Array): Int32Array {
-    let last = 0;
+    const offsets = source.subarray(0, rowCount + 1);
+    let last: number | bigint = 0;
     for (const offset of offsets) {
-      if (offset < last) this.#source.refuseBuffers("its offsets go back");
+      if (offset < last) this.#source.refuse("its offsets go back");
       last = offset;
     }
-    return offsets;
+    if (last > 0x7fffffff) this.#source.refuse("found more than 2 GiB in one batch");
+    return isLong ? Int32Array.from(offsets as BigInt64Array, Number) : (offsets as Int32Array);
   }
 
   #requireText({ offsets, data, rowCount, validity }: BytesColumn): void {
@@ -306,8 +325,7 @@ class ArrowColumnReader {
 
   #lookUp(entries: ArrowDictionaryEntries, validity: Validity, rowCount: number): BytesColumn {
     const keys = this.#data.values as ArrayLike<number | bigint>;
-    if (!keys || keys.length < rowCount)
-      this.#source.refuseBuffers("its dictionary keys are short");
+    if (!keys || keys.length < rowCount) this.#source.refuse("its dictionary keys are short");
     const present = validity ?? new Uint8Array(bitmapBytes(rowCount)).fill(0xff);
     const offsets = new Int32Array(rowCount + 1);
     let total = 0;
@@ -335,6 +353,36 @@ class ArrowColumnReader {
     const isKept = validity !== undefined || hasNullEntry;
     return { layout: "bytes", rowCount, validity: isKept ? present : undefined, offsets, data };
   }
+}
+
+/** Bits that are set in both; absent where all are. */
+function bothBits(a: Validity, b: Validity): Validity {
+  if (!a || !b) return a ?? b;
+  return a.map((byte, index) => byte & (b[index] as number));
+}
+
+/** The items that belong to a list that counts; absent where all do. */
+function itemSlots(
+  offsets: Int32Array,
+  slots: Validity,
+  rowCount: number,
+  items: number,
+): Validity {
+  if (!slots && offsets[0] === 0 && offsets[rowCount] === items) return undefined;
+  const used = new Uint8Array(bitmapBytes(items));
+  for (let row = 0; row < rowCount; row += 1) {
+    if (!isNull(slots, row)) setBits(used, offsets[row] as number, offsets[row + 1] as number);
+  }
+  return used;
+}
+
+/** The first row that counts and has no value, or -1. */
+function findMissing(validity: Validity, slots: Validity, rowCount: number): number {
+  if (!slots || !validity) return findNull(validity, 0, rowCount);
+  for (let row = 0; row < rowCount; row += 1) {
+    if (isNull(validity, row) && !isNull(slots, row)) return row;
+  }
+  return -1;
 }
 
 function isSignedInt(type: DataType): type is Int {

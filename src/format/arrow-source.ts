@@ -6,6 +6,7 @@ import { type Field, formatFieldType } from "./schema.ts";
 
 /** Members of Arrow's Type enumeration, spelled out so that the library need not be loaded. */
 export const ARROW = {
+  null: 1,
   int: 2,
   float: 3,
   binary: 4,
@@ -50,15 +51,10 @@ export class ArrowSource {
     );
   }
 
-  refuseBuffers(found: string): never {
-    throw new HudiError("CORRUPT", `cannot use ${this.label}: column ${this.field.name}: ${found}`);
-  }
-
   /** The values, which must be an array of that kind with enough of them. */
   values<T>(kind: new (length: number) => T & { readonly length: number }, count: number): T {
     const values: unknown = this.data.values;
-    if (!(values instanceof kind) || values.length < count)
-      this.refuseBuffers("its values are short");
+    if (!(values instanceof kind) || values.length < count) this.refuse("its values are short");
     return values;
   }
 }

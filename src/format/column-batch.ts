@@ -279,13 +279,13 @@ export function emptyBatch(schema: TableSchema): ColumnBatch {
 }
 
 /**
- * Checks that the buffers of a column hold the rows they claim; throws `CORRUPT` naming the column.
+ * Checks that the buffers of a column hold the rows they claim; throws `INVALID` naming the column.
  * For batches that come from outside.
  */
 export function requireSoundColumn(field: Field, column: Column): void {
   const refuse = (found: string): never => {
     throw new HudiError(
-      "CORRUPT",
+      "INVALID",
       `cannot use column ${field.name} (${formatType(field.type)}): ${found}`,
     );
   };

@@ -49,7 +49,7 @@ export function createColumnBuilder(field: Field): ColumnBuilder {
 }
 
 class BooleanBuilder extends NullableBuilder {
-  #values: Uint8Array = new Uint8Array(128);
+  #values: Uint8Array = new Uint8Array(8);
 
   get sizeBytes(): number {
     return this.rowCount >> 3;
@@ -75,7 +75,7 @@ class BooleanBuilder extends NullableBuilder {
 const DAY_MS = 86_400_000;
 
 class Int32Builder extends NullableBuilder {
-  #values: Int32Array = new Int32Array(1024);
+  #values: Int32Array = new Int32Array(64);
 
   get sizeBytes(): number {
     return this.rowCount * 4;
@@ -146,7 +146,7 @@ const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
 class Int64Builder extends NullableBuilder {
-  #values: BigInt64Array = new BigInt64Array(1024);
+  #values: BigInt64Array = new BigInt64Array(64);
 
   get sizeBytes(): number {
     return this.rowCount * 8;
@@ -193,7 +193,7 @@ class Int64Builder extends NullableBuilder {
 
 /** Single precision is rounded to when the column is finished. */
 class RealBuilder extends NullableBuilder {
-  #values: Float64Array = new Float64Array(1024);
+  #values: Float64Array = new Float64Array(64);
 
   get sizeBytes(): number {
     return this.rowCount * 8;

@@ -16,7 +16,7 @@ export class DecimalBuilder extends NullableBuilder {
     this.#precision = precision;
     this.#scale = scale;
     this.#widthBytes = decimalWidthBytes(precision);
-    this.#data = new Uint8Array(1024 * this.#widthBytes);
+    this.#data = new Uint8Array(64 * this.#widthBytes);
   }
   get sizeBytes(): number {
     return this.rowCount * this.#widthBytes;

@@ -57,7 +57,7 @@ export class StructBuilder extends NullableBuilder {
 /** The offsets of lists and maps. */
 abstract class ItemsBuilder extends NullableBuilder {
   protected items = 0;
-  #offsets: Int32Array = new Int32Array(1025);
+  #offsets: Int32Array = new Int32Array(65);
 
   protected abstract finishItems(): Column;
 

@@ -34,7 +34,7 @@ export function refuse(field: Field, value: unknown, expected: string): never {
 export abstract class NullableBuilder implements ColumnBuilder {
   protected readonly field: Field;
   protected rowCount = 0;
-  #validity: Uint8Array = new Uint8Array(128).fill(0xff);
+  #validity: Uint8Array = new Uint8Array(8).fill(0xff);
   #nulls = 0;
 
   constructor(field: Field) {

@@ -16,6 +16,7 @@ import {
 } from "./parquet-footer.ts";
 import { encodeFieldElements, type Leaf, leavesOf } from "./parquet-leaves.ts";
 import { encodeColumnIndex, encodeOffsetIndex, type IndexedPage } from "./parquet-page-index.ts";
+import { shortenRange } from "./parquet-short-bounds.ts";
 import { type ShreddedLeaf, shredRows } from "./parquet-shredding.ts";
 import {
   computeValueRange,
@@ -195,7 +196,7 @@ class RowGroupWriter implements ParquetWriter {
   ): Promise<ColumnChunk[]> {
     if (isNested(field.type)) return this.#writeLeaves(field, slices);
     const options: ChunkOptions = { isNullable: field.nullable, codec: this.#codec };
-    const chunk = encodeColumnChunk(slices, options);
+    const chunk = encodeColumnChunk(slices, options, this.#options.pageBytes);
     const [leaf] = leavesOf(field) as [Leaf];
     const { meta, range } = await this.#writeChunk(leaf, chunk);
     this.#ranges[index] = mergeValueRanges(this.#ranges[index] as ValueRange, range);
@@ -210,7 +211,7 @@ class RowGroupWriter implements ParquetWriter {
     const metas: ColumnChunk[] = [];
     for (const [number, leaf] of leavesOf(field).entries()) {
       const parts = shredded.map((leaves) => leaves[number] as ShreddedLeaf);
-      const chunk = encodeLeafChunk(parts, leaf, this.#codec);
+      const chunk = encodeLeafChunk(parts, leaf, this.#codec, this.#options.pageBytes);
       metas.push((await this.#writeChunk(leaf, chunk)).meta);
     }
     return metas;
@@ -222,8 +223,7 @@ class RowGroupWriter implements ParquetWriter {
   ): Promise<{ readonly meta: ColumnChunk; readonly range: ValueRange }> {
     const { physicalType } = encodeFieldElement(leaf.field);
     const start = this.#position;
-    const pages = indexPages(chunk, start, leaf.field.type);
-    const range = pages.map((page) => page.range).reduce(mergeValueRanges, EMPTY_RANGE);
+    const { pages, range } = indexPages(chunk, start, leaf.field.type, physicalType as number);
     const meta: ColumnChunk = {
       physicalType: physicalType as number,
       path: leaf.path,
@@ -283,15 +283,25 @@ function requireValues(field: Field, column: StoredColumn, from: number, to: num
   );
 }
 
-/** What an index says of the pages of a chunk that begins at `start` of its file. */
-function indexPages(chunk: EncodedChunk, start: number, type: ColumnType): IndexedPage[] {
+/** What an index says of the pages of a chunk that begins at `start` of its file, and their range. */
+function indexPages(
+  chunk: EncodedChunk,
+  start: number,
+  type: ColumnType,
+  physicalType: number,
+): { readonly pages: readonly IndexedPage[]; readonly range: ValueRange } {
   let firstRow = 0;
-  return chunk.pages.map(({ offset, sizeBytes, rowCount, valueCount, present, slices }) => {
-    const range = { ...computeValueRange(slices, type), nullCount: valueCount - present };
-    const page = { offset: start + offset, sizeBytes, firstRow, rowCount, valueCount, range };
+  let range = EMPTY_RANGE;
+  const pages = chunk.pages.map(({ slices, present, ...page }): IndexedPage => {
+    const { valueCount, rowCount, sizeBytes } = page;
+    const own = { ...computeValueRange(slices, type), nullCount: valueCount - present };
+    range = mergeValueRanges(range, own);
+    const place = { offset: start + page.offset, sizeBytes, firstRow };
     firstRow += rowCount;
-    return page;
+    // Whole bounds would be kept until the file ends, however long they are.
+    return { ...place, rowCount, valueCount, range: shortenRange(own, physicalType) };
   });
+  return { pages, range };
 }
 
 function firstOffset(group: RowGroup): number {

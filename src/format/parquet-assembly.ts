@@ -3,12 +3,14 @@
 import { bitmapBytes, setBit } from "./bitmap.ts";
 import { type Column, type FlatColumn, nullColumn } from "./column-batch.ts";
 import { gatherColumn } from "./column-gather.ts";
+import { UnfitValueError } from "./parquet-value-conversion.ts";
 import { childFields, type Field, isNested } from "./schema.ts";
+import { ThriftError } from "./thrift-compact.ts";
 
 /** What a leaf of a file holds. */
 export interface LeafEntries {
-  readonly definition: Int32Array;
-  readonly repetition: Int32Array;
+  readonly definition: Uint8Array;
+  readonly repetition: Uint8Array;
   /** The level at which a value is present. */
   readonly maxDefinition: number;
   /** The values that are present, in the type that was asked for; undefined where nobody asks. */
@@ -28,10 +30,19 @@ export interface AssemblyNode {
   readonly children?: readonly (AssemblyNode | undefined)[];
 }
 
-/** The column of a node whose slots begin at entries of these levels. */
-export function assembleColumn(node: AssemblyNode, repetition: number, definition: number): Column {
+/**
+ * The column of a node whose slots begin at entries of these levels. `outer` is the level at which the
+ * struct around it is present. Throws `UnfitValueError` for a null where the field allows none.
+ */
+export function assembleColumn(
+  node: AssemblyNode,
+  repetition: number,
+  definition: number,
+  outer: number = definition,
+): Column {
   const { leaf, field } = node;
   const slots = countSlots(leaf, repetition, definition);
+  if (!field.nullable) requireNoNulls(node, repetition, outer);
   const validity = field.nullable ? readValidity(node, repetition, definition, slots) : undefined;
   const base = { rowCount: slots, validity };
   if (!isNested(field.type))
@@ -44,17 +55,26 @@ export function assembleColumn(node: AssemblyNode, repetition: number, definitio
       layout: "struct",
       children: inside.map((child, index) => {
         const part = children[index];
-        return part ? assembleColumn(part, repetition, definition) : nullColumn(child.type, slots);
+        if (!part) return nullColumn(child.type, slots);
+        const column = assembleColumn(part, repetition, definition, node.definition);
+        return requireSlots(column, slots);
       }),
     };
   }
   const itemDefinition = node.itemDefinition as number;
   const offsets = countItems(leaf, repetition, definition, itemDefinition, slots);
   const [item] = children;
+  const items = offsets[slots] as number;
   const child = item
-    ? assembleColumn(item, repetition + 1, itemDefinition)
-    : nullColumn((inside[0] as Field).type, offsets[slots] as number);
+    ? requireSlots(assembleColumn(item, repetition + 1, itemDefinition), items)
+    : nullColumn((inside[0] as Field).type, items);
   return { ...base, layout: "list", offsets, child };
+}
+
+/** The levels of all leaves have to tell of the same rows and items. */
+function requireSlots(column: Column, slots: number): Column {
+  if (column.rowCount === slots) return column;
+  throw new ThriftError(`its levels tell of ${slots} and of ${column.rowCount} values`);
 }
 
 /** A slot begins at an entry of a row or item above, where that exists. */
@@ -71,6 +91,23 @@ function countSlots(leaf: LeafEntries, repetition: number, definition: number): 
     if (isSlot(leaf, entry, repetition, definition)) slots += 1;
   }
   return slots;
+}
+
+/** A file may allow nulls that the table does not. */
+function requireNoNulls(
+  { field, leaf, definition }: AssemblyNode,
+  depth: number,
+  outer: number,
+): void {
+  if (definition <= outer) return;
+  let row = -1;
+  for (let entry = 0; entry < leaf.definition.length; entry += 1) {
+    const level = leaf.definition[entry] as number;
+    if (leaf.repetition[entry] === 0) row += 1;
+    if (level >= outer && level < definition && (leaf.repetition[entry] as number) <= depth) {
+      throw new UnfitValueError(row, `found null in ${field.name}, expected a value`);
+    }
+  }
 }
 
 function readValidity(

@@ -38,6 +38,9 @@ export interface StoredStatistics {
   readonly nullCount?: number | undefined;
   readonly min?: Uint8Array | undefined;
   readonly max?: Uint8Array | undefined;
+  /** Whether a bound is a value of the column, not cut; not known when absent. */
+  readonly isMinExact?: boolean | undefined;
+  readonly isMaxExact?: boolean | undefined;
   /** Bounds of the older kind, whose order is only sound for signed numbers. */
   readonly oldMin?: Uint8Array | undefined;
   readonly oldMax?: Uint8Array | undefined;
@@ -214,6 +217,8 @@ function decodeRowGroup(struct: ThriftStruct, leafCount: number, sizeBytes: numb
   return { rowCount, columns };
 }
 
+const utf8 = new TextDecoder();
+
 function decodeColumnChunk(struct: ThriftStruct, sizeBytes: number): ColumnChunk {
   if (struct.has(1)) throw new ThriftError("a column lies in another file");
   if (struct.has(8)) throw new ThriftError("a column is encrypted");
@@ -223,7 +228,7 @@ function decodeColumnChunk(struct: ThriftStruct, sizeBytes: number): ColumnChunk
     physicalType: count(meta.integer(1), "the type of a column"),
     encodings: (meta.list(2) ?? []).filter((value) => typeof value === "number"),
     path: (meta.list(3) ?? []).map((value) =>
-      value instanceof Uint8Array ? new TextDecoder().decode(value) : "",
+      value instanceof Uint8Array ? utf8.decode(value) : "",
     ),
     codec: count(meta.integer(4), "the codec of a column"),
     valueCount: count(meta.integer(5), "the value count of a column"),
@@ -251,6 +256,8 @@ function decodeStatistics(struct: ThriftStruct | undefined): StoredStatistics | 
       nullCount: struct.integer(3),
       max: struct.bytes(5),
       min: struct.bytes(6),
+      isMaxExact: struct.flag(7),
+      isMinExact: struct.flag(8),
     }
   );
 }
@@ -368,11 +375,10 @@ function encodeColumnChunk(chunk: ColumnChunk): ThriftBuilder {
 }
 
 function encodeStatistics(statistics: StoredStatistics): ThriftBuilder {
-  const isExact = statistics.min === undefined ? undefined : true;
   return new ThriftBuilder()
     .i64(3, statistics.nullCount)
     .binary(5, statistics.max)
     .binary(6, statistics.min)
-    .flag(7, isExact)
-    .flag(8, isExact);
+    .flag(7, statistics.isMaxExact)
+    .flag(8, statistics.isMinExact);
 }

@@ -160,13 +160,17 @@ function toAssembly(plan: NestedPlan, leaves: ReadonlyMap<number, LeafEntries>):
   };
 }
 
+/** No writer makes chunks of so many values; one that claims them would cost memory without bytes. */
+const MAX_CHUNK_VALUES = 2 ** 28;
+
 /** The levels of a leaf, and its values in the type of the field, if one is given. */
 function decodeLeaf(chunk: LeafChunk, node: FileNode, field: Field | undefined): LeafEntries {
   const { bytes, codec, valueCount } = chunk;
+  if (valueCount > MAX_CHUNK_VALUES) throw new ThriftError(`it claims ${valueCount} values`);
   const pages = walkPages(bytes, valueCount, codec);
   const levels = { definition: node.definition, repetition: node.repetition };
-  const definition = new Int32Array(valueCount).fill(node.definition);
-  const repetition = new Int32Array(valueCount);
+  const definition = new Uint8Array(valueCount).fill(node.definition);
+  const repetition = new Uint8Array(valueCount);
   const opened = pages.filter(isDataPage).map((page) => {
     const body = openPageBody(bytes, page, codec, levels);
     const { firstRow: at, valueCount: count } = page;
@@ -182,6 +186,9 @@ function decodeLeaf(chunk: LeafChunk, node: FileNode, field: Field | undefined):
     }
     return { page, body, present };
   });
+  if (repetition[0] !== undefined && repetition[0] > 0) {
+    throw new ThriftError("its first value belongs to a row before");
+  }
   const entries = { definition, repetition, maxDefinition: node.definition };
   if (!field) return { ...entries, values: undefined };
   const dictionary = pages.find((page) => page.type === PAGE.dictionary);
@@ -218,7 +225,7 @@ function decodeLeaf(chunk: LeafChunk, node: FileNode, field: Field | undefined):
 function readLevels(
   encoded: Uint8Array,
   most: number,
-  into: Int32Array,
+  into: Uint8Array,
   at: number,
   count: number,
 ): void {

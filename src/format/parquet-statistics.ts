@@ -4,6 +4,7 @@ import type { BytesColumn, ColumnSlice, FixedColumn } from "./column-batch.ts";
 import { gatherColumn } from "./column-gather.ts";
 import { PHYSICAL } from "./parquet-codes.ts";
 import type { StoredStatistics } from "./parquet-footer.ts";
+import { shortenRange } from "./parquet-short-bounds.ts";
 import type { ColumnType } from "./schema.ts";
 import {
   type DictionaryColumn,
@@ -281,19 +282,16 @@ class ByteOrder {
   }
 }
 
-/** Bounds longer than this together are left out of a footer, as parquet-mr does. */
-const MAX_BOUND_BYTES = 4096;
-
-/** A range of a column of that physical type, as a footer states it. */
+/** A range of a column of that physical type, shortened, as a footer states it. */
 export function encodeStatistics(range: ValueRange, physicalType: number): StoredStatistics {
-  const { nullCount, min, max } = range;
+  const { nullCount, min, max, isMinExact, isMaxExact } = shortenRange(range, physicalType);
   if (min === undefined || max === undefined) return { nullCount };
   const bounds = { min: encodeValue(min, physicalType), max: encodeValue(max, physicalType) };
-  if (bounds.min.length + bounds.max.length > MAX_BOUND_BYTES) return { nullCount };
-  return { nullCount, ...bounds };
+  return { nullCount, ...bounds, isMinExact, isMaxExact };
 }
 
-function encodeValue(value: StoredValue, physicalType: number): Uint8Array {
+/** A value in the plain encoding, texts without their length. */
+export function encodeValue(value: StoredValue, physicalType: number): Uint8Array {
   if (value instanceof Uint8Array) return value;
   if (typeof value === "boolean") return new Uint8Array([value ? 1 : 0]);
   if (typeof value === "bigint") return new Uint8Array(new BigInt64Array([value]).buffer);

@@ -18,6 +18,8 @@ export interface ParquetWriterOptions {
   readonly rowGroupRows: number;
   /** Bytes of its values at most, before they are encoded; one larger row is a group. 64 MiB. */
   readonly rowGroupBytes?: number;
+  /** Bytes of values of a page at most; one larger row is a page. 1 MiB. */
+  readonly pageBytes?: number;
 }
 
 /** Smallest and largest value of a column of the whole file, as stored; absent when all are null

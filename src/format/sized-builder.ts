@@ -7,9 +7,9 @@ const MAX_COLUMN_BYTES = 0x7fff_ffff;
 
 /** Values of any length: texts and bytes. */
 abstract class SizedBuilder extends NullableBuilder {
-  protected data: Buffer = Buffer.alloc(16 * 1024);
+  protected data: Buffer = Buffer.alloc(512);
   protected used = 0;
-  #offsets: Int32Array = new Int32Array(1025);
+  #offsets: Int32Array = new Int32Array(65);
 
   get sizeBytes(): number {
     return this.used + this.rowCount * 4;

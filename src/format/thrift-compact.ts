@@ -195,7 +195,7 @@ class ThriftReader {
 
 /** Builds the bytes of one struct. Fields are added in rising order of their ids. */
 export class ThriftBuilder {
-  readonly #out: ByteWriter = new ByteWriter(256);
+  readonly #out: ByteWriter = new ByteWriter(64);
   #lastId = 0;
 
   /** Adds a field; a value of undefined adds nothing. */

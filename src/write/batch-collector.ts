@@ -22,14 +22,14 @@ export class BatchCollector {
   readonly #describe: (row: number) => string;
   #parts: ColumnBatch[] = [];
   #partBytes = 0;
-  #builder: RowBatchBuilder;
+  /** Made with the first row of a part: record batches need none. */
+  #builder: RowBatchBuilder | undefined;
   #rowCount = 0;
 
   /** `describe` names a row in messages, counted over everything that was added. */
   constructor(schema: TableSchema, describe: (row: number) => string = describeRow) {
     this.#schema = schema;
     this.#describe = describe;
-    this.#builder = this.#createBuilder();
   }
 
   /** Rows that were ever added. */
@@ -39,28 +39,28 @@ export class BatchCollector {
 
   /** Bytes held, roughly. */
   get sizeBytes(): number {
-    return this.#partBytes + this.#builder.sizeBytes;
+    return this.#partBytes + (this.#builder?.sizeBytes ?? 0);
   }
 
   get isEmpty(): boolean {
-    return this.#builder.rowCount === 0 && this.#parts.length === 0;
+    return !this.#builder && this.#parts.length === 0;
   }
 
   /** Adds a whole row; throws `INVALID` naming it. */
   append(row: unknown): void {
-    this.#builder.append(row);
+    this.#open().append(row);
     this.#countRow();
   }
 
   /** Adds a row of which the required columns must be there and others may; throws `INVALID`. */
   appendPartial(row: unknown, required: ReadonlySet<string>): void {
-    this.#builder.appendPartial(row, required);
+    this.#open().appendPartial(row, required);
     this.#countRow();
   }
 
   /** Adds a row of which the columns with a set byte are taken; throws `INVALID` naming it. */
   appendGiven(row: unknown, given: Uint8Array): void {
-    this.#builder.appendGiven(row, given);
+    this.#open().appendGiven(row, given);
     this.#countRow();
   }
 
@@ -76,29 +76,26 @@ export class BatchCollector {
       : fromArrowBatch(item, this.#schema, label);
     this.#rowCount += part.rowCount;
     this.#addPart(part);
-    this.#builder = this.#createBuilder();
   }
 
   /** Everything that was added since the last flush, as one batch. */
   flush(signal?: AbortSignal): Promise<ColumnBatch> {
-    if (this.#parts.length === 0) this.#parts.push(this.#builder.finish());
-    else this.#closeBuilder();
+    if (this.#parts.length === 0) this.#open();
+    this.#closeBuilder();
     const parts = this.#parts;
     this.#parts = [];
     this.#partBytes = 0;
-    this.#builder = this.#createBuilder();
     return runInTurns(concatBatchSteps(parts), signal);
   }
 
   #countRow(): void {
     this.#rowCount += 1;
-    if (this.#builder.rowCount < PART_ROWS) return;
-    this.#closeBuilder();
-    this.#builder = this.#createBuilder();
+    if (this.#open().rowCount >= PART_ROWS) this.#closeBuilder();
   }
 
   #closeBuilder(): void {
-    if (this.#builder.rowCount > 0) this.#addPart(this.#builder.finish());
+    if (this.#builder) this.#addPart(this.#builder.finish());
+    this.#builder = undefined;
   }
 
   #addPart(part: ColumnBatch): void {
@@ -106,8 +103,9 @@ export class BatchCollector {
     this.#partBytes += rowBytes(part.columns, 0, part.rowCount);
   }
 
-  #createBuilder(): RowBatchBuilder {
+  #open(): RowBatchBuilder {
     const first = this.#rowCount;
-    return new RowBatchBuilder(this.#schema, (row) => this.#describe(first + row));
+    this.#builder ??= new RowBatchBuilder(this.#schema, (row) => this.#describe(first + row));
+    return this.#builder;
   }
 }

@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromArrowBatch, toArrowBatch } from "../../src/format/arrow-batch.ts";
 import type { ColumnBatch } from "../../src/format/column-batch.ts";
-import type { Field } from "../../src/format/schema.ts";
+import { batchRows } from "../../src/format/row-batch.ts";
+import { createTableSchema, type Field } from "../../src/format/schema.ts";
 import {
   batchOf,
   contentOf,
@@ -409,7 +410,195 @@ describe("from Arrow it refuses (AR-3)", () => {
       field("c", [5, 2]),
     ],
   ])("buffers that are too short: %s", (_, batch, asked) => {
-    expect(refusal(batch, asked)).toMatchObject({ name: "HudiError", code: "CORRUPT" });
+    const error = refusal(batch, asked);
+    expect(error).toMatchObject({ name: "HudiError", code: "INVALID" });
+    expect(error.message).toMatch(/^cannot use batch 3: column c \(/);
+  });
+
+  const ints = (length: number, more: object = {}): arrow.Data =>
+    arrow.makeData({
+      type: new arrow.Int32(),
+      length,
+      nullCount: 0,
+      data: new Int32Array(length),
+      ...more,
+    } as never);
+  const listOf = (type: arrow.DataType): arrow.List =>
+    new arrow.List(new arrow.Field("element", type, true));
+  const mapType = new arrow.Map_(
+    new arrow.Field(
+      "entries",
+      new arrow.Struct([
+        new arrow.Field("key", new arrow.Utf8(), false),
+        new arrow.Field("value", new arrow.Int32(), true),
+      ] as never),
+      false,
+    ) as never,
+  );
+  const listBatch = (offsets: number[], child: arrow.Data, more: object = {}): arrow.RecordBatch =>
+    rawBatch(listOf(child.type), offsets.length - 1, {
+      valueOffsets: Int32Array.from(offsets),
+      nullCount: 0,
+      child,
+      ...more,
+    });
+  const texts = (length: number): arrow.Data =>
+    arrow.makeData({
+      type: new arrow.Utf8(),
+      length,
+      nullCount: 0,
+      data: new Uint8Array(length),
+      valueOffsets: Int32Array.from({ length: length + 1 }, (_, row) => row),
+    });
+  const structBatch = (length: number, children: arrow.Data[]): arrow.RecordBatch => {
+    const fields = children.map(({ type }, at) => new arrow.Field(`f${at}`, type, true));
+    return rawBatch(new arrow.Struct(fields), length, { nullCount: 0, children });
+  };
+  const entries = (length: number, keys: arrow.Data, values: arrow.Data): arrow.Data =>
+    arrow.makeData({
+      type: mapType.children[0]!.type as arrow.Struct,
+      length,
+      nullCount: 0,
+      children: [keys, values],
+    } as never);
+  const longOffsets = (...offsets: bigint[]): arrow.RecordBatch =>
+    rawBatch(new arrow.LargeUtf8(), offsets.length - 1, {
+      data: new Uint8Array(9),
+      valueOffsets: BigInt64Array.from(offsets),
+      nullCount: 0,
+    });
+
+  test.each<[string, arrow.RecordBatch, string, RegExp]>([
+    ["offsets beyond the items", listBatch([0, 2, 4], ints(3)), "list<int?>", /leave its items/],
+    ["offsets of lists that go back", listBatch([0, 3, 1], ints(3)), "list<int?>", /go back/],
+    ["offsets of lists below 0", listBatch([-1, 1], ints(3)), "list<int?>", /go back/],
+    [
+      "too few offsets of lists",
+      listBatch([0, 1, 2], ints(3), { valueOffsets: Int32Array.of(0, 1) }),
+      "list<int?>",
+      /offsets are short/,
+    ],
+    [
+      "items that are not there",
+      listBatch([0, 3], ints(3, { data: new Int32Array(2) })),
+      "list<int?>",
+      /c\.element .*values are short/,
+    ],
+    [
+      "items of a claimed number",
+      listBatch([0, 2 ** 31 - 1], ints(2, { length: 2 ** 31 - 1 })),
+      "list<int?>",
+      /c\.element .*values are short/,
+    ],
+    [
+      "lists in lists beyond their items",
+      listBatch(
+        [0, 2],
+        arrow.makeData({
+          type: listOf(new arrow.Int32()),
+          length: 2,
+          nullCount: 0,
+          valueOffsets: Int32Array.of(0, 1, 9),
+          child: ints(3),
+        }),
+      ),
+      "list<list<int?>?>",
+      /c\.element .*leave its items/,
+    ],
+    [
+      "a column in a struct with fewer rows",
+      structBatch(3, [ints(3), ints(2)]),
+      "struct<f0:int?,f1:int?>",
+      /c\.f1 .*it has 2 rows, the batch 3/,
+    ],
+    [
+      "a column in a struct with fewer values",
+      structBatch(3, [ints(3), ints(3, { data: new Int32Array(2) })]),
+      "struct<f0:int?,f1:int?>",
+      /c\.f1 .*values are short/,
+    ],
+    [
+      "a column in a struct with a short bitmap",
+      structBatch(9, [ints(9, { nullCount: 1, nullBitmap: new Uint8Array(1) })]),
+      "struct<f0:int?>",
+      /c\.f0 .*bitmap is short/,
+    ],
+    [
+      "keys of a map beyond their entries",
+      rawBatch(mapType, 1, {
+        nullCount: 0,
+        valueOffsets: Int32Array.of(0, 3),
+        child: entries(2, texts(2), ints(2)),
+      }),
+      "map<int?>",
+      /leave its items/,
+    ],
+    [
+      "values of a map that are fewer than its keys",
+      rawBatch(mapType, 1, {
+        nullCount: 0,
+        valueOffsets: Int32Array.of(0, 2),
+        child: entries(2, texts(2), ints(1)),
+      }),
+      "map<int?>",
+      /c\.key_value\.value .*it has 1 rows, the batch 2/,
+    ],
+    [
+      "nulls that no bitmap shows",
+      rawBatch(new arrow.Int32(), 3, { data: new Int32Array(3), nullCount: 2 }),
+      "int?",
+      /claims 2 nulls and has no validity bitmap/,
+    ],
+    ["long offsets that go back", longOffsets(0n, 5n, 2n), "string?", /go back/],
+    [
+      "long offsets that are the same in 32 bits",
+      longOffsets(0n, 2n ** 40n, 5n),
+      "string?",
+      /go back/,
+    ],
+    ["long offsets beyond 2 GiB", longOffsets(0n, 5n, 2n ** 40n), "string?", /more than 2 GiB/],
+    ["long offsets below 0", longOffsets(-(2n ** 32n), 1n), "string?", /go back/],
+    [
+      "a slice beyond its values",
+      rawBatch(new arrow.Bool(), 8, { data: new Uint8Array(1), nullCount: 0, offset: 3 }),
+      "boolean?",
+      /values are short/,
+    ],
+  ])("buffers that lie: %s", (_, batch, type, message) => {
+    const { fields } = createTableSchema("t", { c: type });
+    const error = refusal(batch, fields as Field[]);
+    expect(error).toMatchObject({ name: "HudiError", code: "INVALID" });
+    expect(error.message).toMatch(/^cannot use batch 3: column c/);
+    expect(error.message).toMatch(message);
+  });
+
+  test("no null of a bitmap is overlooked, whatever its count claims", () => {
+    const nulls = { data: Int32Array.of(1, 2, 3), nullBitmap: Uint8Array.of(0b101), nullCount: 0 };
+    const batch = rawBatch(new arrow.Int32(), 3, nulls);
+    expect(read(batch, field("c", "int"))).toEqual([1, null, 3]);
+    expect(refusal(batch, field("c", "int", false)).message).toContain("holds null in row 1");
+  });
+
+  test("what lies below a null is not looked at", () => {
+    const half = ints(2, { nullBitmap: Uint8Array.of(0b01), nullCount: 1 });
+    const type = new arrow.Struct([new arrow.Field("x", half.type, false)]);
+    const some = { nullCount: 1, nullBitmap: Uint8Array.of(0b01), children: [half] };
+    const { fields } = createTableSchema("t", { c: "struct<x:int>?" });
+    const rows = (batch: arrow.RecordBatch, asked: readonly Field[]): unknown[] =>
+      [...batchRows(fromArrowBatch(batch, { name: "t", fields: asked }))].map(({ c }) => c);
+    expect(rows(rawBatch(type, 2, some), fields)).toEqual([{ x: 0 }, null]);
+    const all = { ...some, nullCount: 0, nullBitmap: undefined };
+    expect(refusal(rawBatch(type, 2, all), fields as Field[]).message).toMatch(
+      /found null in x, expected a value/,
+    );
+    // A null list that has items, and items before the first list.
+    const items = ints(4, { nullBitmap: Uint8Array.of(0b0110), nullCount: 2 });
+    const lists = listBatch([1, 3, 4], items, { nullBitmap: Uint8Array.of(0b01), nullCount: 1 });
+    const { fields: asked } = createTableSchema("t", { c: "list<int>?" });
+    expect(rows(lists, asked)).toEqual([[0, 0], null]);
+    expect(refusal(listBatch([1, 3, 4], items), asked as Field[]).message).toMatch(
+      /found null in element/,
+    );
   });
 
   test("dictionary keys without an entry, and columns that are unknown or missing", () => {
@@ -419,6 +608,8 @@ describe("from Arrow it refuses (AR-3)", () => {
     expect(refusal(keys, field("c", "string")).message).toContain(
       "found dictionary key 4 in row 0, which has no entry",
     );
+    const below = rawBatch(type, 1, { data: new Int32Array([-1]), dictionary, nullCount: 0 });
+    expect(refusal(below, field("c", "string")).message).toContain("found dictionary key -1");
     const entries = arrow.makeData({
       type: new arrow.Utf8(),
       length: 2,
@@ -428,7 +619,7 @@ describe("from Arrow it refuses (AR-3)", () => {
     });
     const lying = new arrow.Vector([entries]);
     const back = rawBatch(type, 1, { data: new Int32Array([0]), dictionary: lying, nullCount: 0 });
-    expect(refusal(back, field("c", "string"))).toMatchObject({ code: "CORRUPT" });
+    expect(refusal(back, field("c", "string"))).toMatchObject({ code: "INVALID" });
     const batch = arrowBatch(new arrow.Int32(), [1]);
     expect(refusal(batch, field("d", "int")).message).toBe(
       'cannot use batch 3: unknown column "c", expected d',

@@ -102,7 +102,7 @@ describe("batches from outside (CB-3)", () => {
   const refused = (name: string, column: Column): void => {
     expect(() => requireSoundColumn(fieldNamed(name), column)).toThrow(
       expect.objectContaining({
-        code: "CORRUPT",
+        code: "INVALID",
         message: expect.stringMatching(new RegExp(`column ${name} \\(`)),
       }),
     );

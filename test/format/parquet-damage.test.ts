@@ -1,14 +1,30 @@
 // Damaged and hostile files: each gives a typed error that names the file, and the next file is read
 // as if nothing had happened.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
+import { Table, tableToIPC } from "apache-arrow";
 import fc from "fast-check";
+import * as wasm from "parquet-wasm";
 import { describe, expect, test } from "vitest";
 import { HudiError } from "../../src/errors.ts";
+import { toArrowBatch } from "../../src/format/arrow-batch.ts";
+import { requireSoundColumn } from "../../src/format/column-batch.ts";
+import { assembleColumn, type LeafEntries } from "../../src/format/parquet-assembly.ts";
 import { CODEC, MAGIC, PAGE, PHYSICAL } from "../../src/format/parquet-codes.ts";
 import { type ColumnChunk, encodeFooter } from "../../src/format/parquet-footer.ts";
 import { encodePageHeader, walkPages } from "../../src/format/parquet-page.ts";
 import { openPageBody } from "../../src/format/parquet-page-body.ts";
 import { openParquetFile } from "../../src/format/parquet-reader.ts";
+import type { ParquetCodec } from "../../src/format/parquet-writer.ts";
+import { batchRows } from "../../src/format/row-batch.ts";
+import {
+  childFields,
+  createTableSchema,
+  type Field,
+  type NestedType,
+} from "../../src/format/schema.ts";
+import { toBatch } from "./nested-samples.ts";
 import {
   batchOf,
   CODECS,
@@ -105,6 +121,184 @@ describe("damaged files (PQ-2)", () => {
     );
     expect(await readWhole(files[0]!)).toEqual(expected);
   }, 60_000);
+});
+
+describe("damaged files with columns inside columns (PQ-2, PQ-16)", () => {
+  const schema = createTableSchema("t", {
+    id: "int",
+    a: "list<int?>?",
+    m: "map<string?>?",
+    s: "struct<x:int?,y:list<struct<z:string?,w:long?>?>?>?",
+    ll: "list<list<double?>?>?",
+  });
+  const item = { z: "text", w: 7n };
+  const rows = [
+    { id: 0, a: null, m: null, s: null, ll: null },
+    { id: 1, a: [], m: {}, s: { x: null, y: [] }, ll: [[]] },
+    {
+      id: 2,
+      a: [1, null],
+      m: { k: null, j: "v" },
+      s: { x: 2, y: [item, null] },
+      ll: [[1.5], null],
+    },
+  ];
+  const table = [...rows, ...rows];
+
+  const own = async (codec: ParquetCodec): Promise<Uint8Array> =>
+    (await writeFile(schema, [toBatch(schema, table)], { codec, pageBytes: 30, rowGroupRows: 4 }))
+      .bytes;
+  /** Pages of version 2, in the delta encodings. */
+  const rust = async (): Promise<Uint8Array> => {
+    const batch = await toArrowBatch(toBatch(schema, table));
+    const properties = new wasm.WriterPropertiesBuilder()
+      .setWriterVersion(wasm.WriterVersion.V2)
+      .setDictionaryEnabled(false)
+      .setCompression(wasm.Compression.UNCOMPRESSED)
+      .setDataPageSizeLimit(30)
+      .setWriteBatchSize(2);
+    const stream = tableToIPC(new Table([batch]), "stream");
+    return wasm.writeParquet(wasm.Table.fromIPCStream(stream), properties.build());
+  };
+  const fixture = (name: string): Uint8Array =>
+    new Uint8Array(readFileSync(new URL(`../../fixtures/parquet/${name}`, import.meta.url)));
+
+  /** Reads all there is; what is given without an error is whole. */
+  async function requireWholeOrRefused(bytes: Uint8Array): Promise<"rows" | "refused"> {
+    try {
+      const file = await openParquetFile(memorySource(bytes));
+      for (const [group, { rowCount }] of file.rowGroups.entries()) {
+        const batch = await readRowGroup(file, group, schema.fields);
+        batch.columns.forEach((column, at) => {
+          requireSoundColumn(schema.fields[at] as Field, column);
+        });
+        assert.equal([...batchRows(batch)].length, rowCount);
+      }
+      return "rows";
+    } catch (error) {
+      if (!(error instanceof HudiError)) throw error;
+      assert.match(error.code, /^(CORRUPT|UNSUPPORTED)$/);
+      assert.match(error.message, /folder\/file\.parquet/);
+      return "refused";
+    }
+  }
+
+  test.each<[string, () => Promise<Uint8Array>, number]>([
+    ["of ours, as it is", () => own("uncompressed"), 1],
+    ["of ours, in snappy", () => own("snappy"), 2],
+    ["of parquet-wasm, version 2 and delta encodings", rust, 2],
+    ["of Spark, version 2", async () => fixture("spark_nested_v2.parquet"), 5],
+    ["of pyarrow, version 2", async () => fixture("pyarrow_nested_v2.parquet"), 11],
+  ])(
+    "a file %s, wrong in any one byte or cut off anywhere, gives whole rows or a typed error",
+    async (_, make, step) => {
+      const bytes = await make();
+      expect(await requireWholeOrRefused(bytes)).toBe("rows");
+      const seen = { rows: 0, refused: 0 };
+      for (let place = 0; place < bytes.length; place += step) {
+        for (const mask of step === 1 ? [0xff, 1 << (place % 8)] : [1 << (place % 8)]) {
+          const damaged = bytes.slice();
+          damaged[place]! ^= mask;
+          seen[await requireWholeOrRefused(damaged)] += 1;
+        }
+        if (place % 5 === 0) {
+          expect(await requireWholeOrRefused(bytes.slice(0, place))).toBe("refused");
+        }
+      }
+      expect(seen.rows).toBeGreaterThan(0);
+      expect(seen.refused).toBeGreaterThan(bytes.length / step / 8);
+    },
+    60_000,
+  );
+
+  test("a claim of more values than any writer puts into a row group is refused unread", async () => {
+    const header = encodePageHeader(
+      {
+        type: PAGE.data,
+        valueCount: 2 ** 26,
+        uncompressedBytes: 8,
+        encoding: 0,
+        definitionEncoding: 3,
+        repetitionEncoding: 3,
+      },
+      8,
+      true,
+    );
+    const page = Buffer.concat([header, new Uint8Array(8)]);
+    const chunk = Buffer.concat(Array(5).fill(page));
+    const bytes = Buffer.concat([
+      MAGIC,
+      chunk,
+      encodeFooter({
+        elements: [
+          { name: "n", childCount: 1 },
+          { name: "s", repetition: 1, childCount: 1 },
+          { name: "i", physicalType: PHYSICAL.int32, repetition: 1 },
+        ],
+        rowCount: 5 * 2 ** 26,
+        rowGroups: [
+          {
+            rowCount: 5 * 2 ** 26,
+            columns: [
+              {
+                physicalType: PHYSICAL.int32,
+                path: ["s", "i"],
+                codec: CODEC.none,
+                encodings: [0],
+                valueCount: 5 * 2 ** 26,
+                uncompressedBytes: chunk.length,
+                compressedBytes: chunk.length,
+                dataPageOffset: MAGIC.length,
+              },
+            ],
+          },
+        ],
+        keyValues: new Map(),
+        hasColumnOrders: true,
+      }),
+    ]);
+    const file = await openParquetFile(memorySource(new Uint8Array(bytes)));
+    const { fields: asked } = createTableSchema("t", { s: "struct<i:int?>?" });
+    const before = process.memoryUsage().arrayBuffers;
+    await expect(readRowGroup(file, 0, asked)).rejects.toMatchObject({
+      code: "CORRUPT",
+      message: expect.stringContaining("claims 335544320 values"),
+    });
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * 2 ** 20);
+  });
+
+  test("leaves that tell of different rows or items are refused", () => {
+    const [field] = createTableSchema("t", { c: "list<struct<a:int?,b:int?>?>?" }).fields;
+    const leaf = (definition: number[], repetition: number[]): LeafEntries => ({
+      definition: Uint8Array.from(definition),
+      repetition: Uint8Array.from(repetition),
+      maxDefinition: 4,
+      values: {
+        layout: "int32",
+        rowCount: 2,
+        validity: undefined,
+        values: Int32Array.of(1, 2),
+      },
+    });
+    const assemble = (a: LeafEntries, b: LeafEntries): unknown => {
+      const [element] = childFields((field as Field).type as NestedType) as [Field];
+      const [fieldA, fieldB] = childFields(element.type as NestedType) as [Field, Field];
+      const struct = {
+        field: element,
+        definition: 3,
+        leaf: a,
+        children: [
+          { field: fieldA, definition: 4, leaf: a },
+          { field: fieldB, definition: 4, leaf: b },
+        ],
+      };
+      const list = { field: field as Field, definition: 1, leaf: a, itemDefinition: 2 };
+      return assembleColumn({ ...list, children: [struct] }, 0, 0);
+    };
+    const good = leaf([4, 4], [0, 1]);
+    expect(assemble(good, good)).toMatchObject({ rowCount: 1 });
+    expect(() => assemble(good, leaf([4, 4, 2], [0, 1, 1]))).toThrow("tell of 2 and of 3 values");
+  });
 });
 
 describe("files that lie about lengths (PQ-3)", () => {

@@ -13,6 +13,7 @@ import {
   encodeOffsetIndex,
   type IndexedPage,
 } from "../../src/format/parquet-page-index.ts";
+import { shortenRange } from "../../src/format/parquet-short-bounds.ts";
 import { computeValueRange } from "../../src/format/parquet-statistics.ts";
 import { type ColumnType, createTableSchema, type Field } from "../../src/format/schema.ts";
 import { decodeThriftStruct } from "../../src/format/thrift-compact.ts";
@@ -26,14 +27,15 @@ interface Encoded {
 }
 
 /** A chunk in pages of a few rows, as if it began at byte `start` of a file. */
-function encodePages(column: Column, start: number, type: ColumnType): Encoded {
+function encodePages(field: Field, column: Column, start: number): Encoded {
+  const { physicalType = 0 } = encodeFieldElement(field);
   const slices = [{ column, from: 0, to: column.rowCount }];
   const options = { isNullable: true, codec: CODEC.snappy };
   const chunk = encodeColumnChunk(slices, options, 40);
   let firstRow = 0;
   const pages = chunk.pages.map((page): IndexedPage => {
     const { offset, sizeBytes, rowCount, valueCount } = page;
-    const range = computeValueRange(page.slices, type);
+    const range = shortenRange(computeValueRange(page.slices, field.type), physicalType);
     const place = { offset: start + offset, sizeBytes, firstRow };
     const indexed = { ...place, rowCount, valueCount, range };
     firstRow += rowCount;
@@ -112,7 +114,7 @@ describe("the index of pages (PQ-14)", () => {
         const list =
           isSorted && field.type.kind === "long" ? [...values].sort(compareLongs) : values;
         const column = columnOf(field, list);
-        const { bytes, pages, codec } = encodePages(column, 1000, field.type);
+        const { bytes, pages, codec } = encodePages(field, column, 1000);
         const found = walkPages(bytes, column.rowCount, codec).filter(({ type }) => type === 0);
         const places = readOffsetIndex(reader(encodeOffsetIndex(pages))).page_locations;
         expect(
@@ -153,7 +155,7 @@ describe("the index of pages (PQ-14)", () => {
     expect(indexed).toBeGreaterThan(300);
   });
 
-  test("cuts long texts, and keeps one that no shorter text bounds", () => {
+  test("cuts long texts, and keeps one that no shorter text bounds, but none of many bytes", () => {
     const [text] = createTableSchema("t", { c: "string?" }).fields as [Field];
     const last = "\u{10ffff}".repeat(20);
     for (const [value, min, max] of [
@@ -166,11 +168,66 @@ describe("the index of pages (PQ-14)", () => {
       ],
       [last, "\u{10ffff}".repeat(16), last],
     ]) {
-      const { pages } = encodePages(columnOf(text, [value]), 0, text.type);
+      const { pages } = encodePages(text, columnOf(text, [value]), 0);
       const bounds = storedBounds(encodeColumnIndex(pages, 6) as Uint8Array);
       expect(Buffer.from(bounds.min[0] as Uint8Array).toString()).toBe(min);
       expect(Buffer.from(bounds.max[0] as Uint8Array).toString()).toBe(max);
     }
+  });
+
+  test("cuts bytes that are no text anywhere, and keeps those that nothing short exceeds", () => {
+    const [bytes] = createTableSchema("t", { c: "bytes?" }).fields as [Field];
+    const ff = (count: number): number[] => Array<number>(count).fill(0xff);
+    const a = Array<number>(60).fill(0x61);
+    for (const [value, min, max] of [
+      [
+        [...ff(63), 1, 2, 3],
+        [...ff(63), 1],
+        [...ff(63), 2],
+      ],
+      [[1, ...ff(90)], [1, ...ff(63)], [2]],
+      [ff(70), ff(64), ff(70)],
+      // Half a character where the cut falls, and nothing but such halves.
+      [
+        [...a, 0xc3, 0xa9, 0xc3, 0xff, 0xff],
+        [...a, 0xc3, 0xa9, 0xc3, 0xff],
+        [...a, 0xc3, 0xa9, 0xc4],
+      ],
+      [
+        Array<number>(80).fill(0x80),
+        Array<number>(60).fill(0x80),
+        [...Array<number>(63).fill(0x80), 0x81],
+      ],
+    ] as [number[], number[], number[]][]) {
+      const { pages } = encodePages(bytes, columnOf(bytes, [Uint8Array.from(value)]), 0);
+      const bounds = storedBounds(encodeColumnIndex(pages, 6) as Uint8Array);
+      expect([...(bounds.min[0] as Uint8Array)]).toEqual(min);
+      expect([...(bounds.max[0] as Uint8Array)]).toEqual(max);
+      expect(Buffer.compare(Buffer.from(value), bounds.max[0] as Uint8Array)).toBeLessThanOrEqual(
+        0,
+      );
+    }
+  });
+
+  test("states no bounds where no short text is great enough, and places all the same", () => {
+    const [text] = createTableSchema("t", { c: "string?" }).fields as [Field];
+    const { pages } = encodePages(text, columnOf(text, ["a", "\u{10ffff}".repeat(600)]), 0);
+    expect(encodeColumnIndex(pages, 6)).toBeUndefined();
+    expect(readOffsetIndex(reader(encodeOffsetIndex(pages))).page_locations).toHaveLength(2);
+  });
+
+  test("states the order of the bounds that it has, not that of the values", () => {
+    const [field] = createTableSchema("t", { c: "bytes?" }).fields as [Field];
+    // The first is cut before its last character, and then greater than the one behind it.
+    const head = Array<number>(62).fill(0x61);
+    const column = columnOf(field, [
+      Uint8Array.from([...head, 0xe2, 0x82, 0xac, 0x61]),
+      Uint8Array.from([...head, 0xff]),
+    ]);
+    const { pages } = encodePages(field, column, 0);
+    const bounds = storedBounds(encodeColumnIndex(pages, 6) as Uint8Array);
+    expect(Buffer.compare(bounds.max[0] as Uint8Array, bounds.max[1] as Uint8Array)).toBe(1);
+    expect(bounds.order).toBe(0);
   });
 
   test("of a file lies behind its row groups, for every column and page", async () => {

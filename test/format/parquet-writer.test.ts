@@ -438,11 +438,30 @@ describe("statistics (PQ-7)", () => {
     expect([statistics?.min_value, statistics?.max_value]).toStrictEqual([-0, 0]);
   });
 
-  test("leave out bounds that are too long, but the summary has them", async () => {
+  test("cut bounds of long texts and say so; the summary has them whole", async () => {
     const long = "x".repeat(5000);
     const [chunk, all] = await statisticsOf("string", [["a", long]]);
-    expect(chunk).toEqual([0, undefined, undefined]);
+    expect(chunk).toEqual([0, text("a"), text(`${"x".repeat(63)}y`)]);
     expect(all).toEqual([0, text("a"), text(long)]);
+    const last = "\u{10ffff}".repeat(600);
+    expect((await statisticsOf("string", [["a", last]]))[0]).toEqual([0, undefined, undefined]);
+    const fields = [field("s", "string"), field("by", "bytes"), field("i", "int")];
+    const values: Value[][] = [
+      ["a", long],
+      [long, "b"],
+      [1, 2],
+    ];
+    const { bytes } = await writeFile({ name: "n", fields }, [batchOf(fields, values)]);
+    const { columns } = parquetMetadata(bytes.slice().buffer as ArrayBuffer).row_groups[0]!;
+    const exact = columns.map(({ meta_data }) => {
+      const { is_min_value_exact, is_max_value_exact } = meta_data!.statistics!;
+      return [is_min_value_exact, is_max_value_exact];
+    });
+    expect(exact).toEqual([
+      [true, false],
+      [true, false],
+      [true, true],
+    ]);
   });
 
   test("are given in the type that a reader asks for, and all null for a missing column", async () => {
