@@ -25,6 +25,41 @@ interface KernelExports {
     to: number,
   ): bigint;
   splitTexts(from: number, end: number, count: number, sizes: number, to: number): bigint;
+  numberTexts(
+    dictionary: number,
+    offsets: number,
+    rows: number,
+    data: number,
+    skip: number,
+    validity: number,
+    bit: number,
+    to: number,
+  ): number;
+  numberNumbers(
+    dictionary: number,
+    values: number,
+    rows: number,
+    width: number,
+    validity: number,
+    bit: number,
+    to: number,
+  ): number;
+  boundTexts(
+    offsets: number,
+    count: number,
+    data: number,
+    skip: number,
+    validity: number,
+    bit: number,
+  ): bigint;
+  frameTexts(
+    offsets: number,
+    rows: number,
+    data: number,
+    validity: number,
+    bit: number,
+    to: number,
+  ): number;
   pickTexts(
     indexes: number,
     count: number,
@@ -70,6 +105,16 @@ export class KernelWork {
     const address = this.#next;
     this.#next = Math.ceil((address + sizeBytes + SLACK_BYTES) / 16) * 16;
     return address;
+  }
+
+  /** Where the next range begins, for `rewind`. */
+  mark(): number {
+    return this.#next;
+  }
+
+  /** Forgets the ranges that were made after `mark` gave this. */
+  rewind(mark: number): void {
+    this.#next = mark;
   }
 
   /** The address of a copy of these bytes. */

@@ -52,11 +52,9 @@ function unpackSnappy(body: Uint8Array, size: number): Uint8Array {
 export function packBody(body: Uint8Array, codec: number): Uint8Array {
   switch (codec) {
     case CODEC.gzip:
-      return asBytes(gzipSync(body));
+      return asBytes(gzipSync(body, { chunkSize: roomFor(body) }));
     case CODEC.zstd:
-      return asBytes(
-        zstdCompressSync(body, { params: { [constants.ZSTD_c_compressionLevel]: 1 } }),
-      );
+      return asBytes(zstdCompressSync(body, { params: ZSTD_PARAMS, chunkSize: roomFor(body) }));
     case CODEC.snappy: {
       compressSnappy ??= snappyCompressor();
       const packed = compressSnappy(body);
@@ -66,6 +64,13 @@ export function packBody(body: Uint8Array, codec: number): Uint8Array {
     default:
       return body;
   }
+}
+
+const ZSTD_PARAMS = { [constants.ZSTD_c_compressionLevel]: 1 } as const;
+
+/** Room for a packed body in one piece: pieces would be made one after the other, then joined. */
+function roomFor(body: Uint8Array): number {
+  return Math.max(1024, body.length + (body.length >> 7) + 512);
 }
 
 /** The length that a Snappy block states, or -1 if it states none. */

@@ -1,5 +1,6 @@
 // Texts: plain pages have a length of four bytes before each, batches have them end to end with
 // offsets beside. Rules: spec/format/parquet.md, PQ-13.
+import { isAbsent } from "./bits";
 import { copyShort } from "./copy";
 
 /**
@@ -49,4 +50,28 @@ export function pickTexts(
     indexes += 4;
   }
   return ((<u64>(indexes - first) >> 2) << 32) | <u64>(to - start);
+}
+
+/**
+ * Writes the texts that are present to `to`, each with its length before it, as plain pages have them.
+ * Returns the number of bytes.
+ */
+export function frameTexts(
+  offsets: usize,
+  rows: usize,
+  data: usize,
+  validity: usize,
+  bit: usize,
+  to: usize,
+): usize {
+  const first = to;
+  for (let row: usize = 0; row < rows; row += 1) {
+    if (isAbsent(validity, bit + row)) continue;
+    const from = load<u32>(offsets + (row << 2));
+    const length = load<u32>(offsets + (row << 2), 4) - from;
+    store<u32>(to, length);
+    copyShort(to + 4, data + from, length);
+    to += 4 + length;
+  }
+  return to - first;
 }

@@ -339,7 +339,7 @@ describe("dictionaries (PQ-10)", () => {
     for (let row = 0; row < 12; row += 1) bits[row] = kinds[row % 4] as bigint;
     const column: Column = { layout: "float64", rowCount: 12, validity: undefined, values };
     const dictionary = buildDictionary([slice(column)]);
-    expect(dictionary?.entryCount).toBe(4);
+    expect(dictionary?.entries.rowCount).toBe(4);
     const chunk = encodeColumnChunk([slice(column)], {
       isNullable: true,
       codec: CODEC.none,
