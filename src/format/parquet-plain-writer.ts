@@ -1,7 +1,12 @@
 // Writes plain values of rows that are present. Rules: spec/format/parquet.md, PQ-10.
 import { isBitSet, isNull } from "./bitmap.ts";
-import type { ByteWriter } from "./byte-writer.ts";
-import type { BytesColumn, FlatColumn, Validity } from "./column-batch.ts";
+import { ByteWriter } from "./byte-writer.ts";
+import {
+  type BytesColumn,
+  type FlatColumn,
+  requireTextBytes,
+  type Validity,
+} from "./column-batch.ts";
 import { KernelWork } from "./kernel.ts";
 import { PREFIX_BYTES, type PrefixedColumn } from "./stored-column.ts";
 import { endOfWindow, placeRows, WINDOW_EXTRA_BYTES, WINDOW_RANGES } from "./text-window.ts";
@@ -33,6 +38,22 @@ export function writePlain(
       writeFixed(out, bytes, BYTES_PER_ELEMENT, validity, from, to);
     }
   }
+}
+
+/** Texts with their lengths before them. */
+export function withPrefixes(column: BytesColumn): PrefixedColumn {
+  const { rowCount, validity, offsets } = column;
+  const starts = new Int32Array(rowCount + 1);
+  let total = 0;
+  for (let row = 0; row < rowCount; row += 1) {
+    const length = (offsets[row + 1] as number) - (offsets[row] as number);
+    if (!isNull(validity, row)) total += length + PREFIX_BYTES;
+    starts[row + 1] = total;
+  }
+  requireTextBytes(total);
+  const out = new ByteWriter(total);
+  writeTexts(out, column, 0, rowCount);
+  return { layout: "prefixed", rowCount, validity, offsets: starts, data: out.bytes };
 }
 
 /** Flags are packed from bit 0 of a fresh byte on, so a page is written by one call. */

@@ -75,7 +75,8 @@ const DESCRIPTION = 12;
 /** No entry was met yet. */
 const NONE = -1;
 
-class Numbering {
+/** Distinct values in the making, in the memory of the kernel. */
+export class Numbering {
   readonly #layout: Layout;
   readonly #width: number;
   readonly #work: KernelWork;
@@ -85,7 +86,8 @@ class Numbering {
   readonly #indexes: number;
   readonly #window: number;
 
-  constructor(layout: Layout, rows: number, limits: NumberingLimits) {
+  /** For `rows` values at most; one that `isKept` outlasts other work of the kernel. */
+  constructor(layout: Layout, rows: number, limits: NumberingLimits, isKept: boolean = false) {
     this.#layout = layout;
     const isText = layout === "text";
     this.#width = layout === "int32" || layout === "float32" ? 4 : 8;
@@ -97,14 +99,15 @@ class Numbering {
     const dataBytes = isText ? limits.bytes + WINDOW_BYTES : room * this.#width;
     const fixed = DESCRIPTION * 4 + slotCount * 4 + (room + 1) * perRow * 2 + dataBytes;
     const window = WINDOW_ROWS * 4 + WINDOW_EXTRA_BYTES + WINDOW_BYTES;
-    const work = new KernelWork(6 + WINDOW_RANGES, fixed + window);
+    const work = new KernelWork(6 + WINDOW_RANGES, fixed + window + WINDOW_ROWS * 4, isKept);
     this.#work = work;
     this.#dictionary = work.reserve(DESCRIPTION * 4);
     const slots = work.reserve(slotCount * 4);
     const hashes = work.reserve((room + 1) * perRow);
     this.#starts = work.reserve((room + 1) * perRow);
     this.#data = work.reserve(dataBytes);
-    this.#indexes = work.reserve(WINDOW_ROWS * 4);
+    // An index for each value that is added, or two numbers for each that is found.
+    this.#indexes = work.reserve(WINDOW_ROWS * 8);
     this.#window = work.mark();
     work.viewNumbers(slots, slotCount).fill(0);
     if (isText) work.viewNumbers(this.#starts, 1)[0] = 0;
@@ -138,6 +141,32 @@ class Numbering {
       row = end;
     }
     return found;
+  }
+
+  /** Calls back for each text of the slice, none of them null, that is an entry. */
+  find({ column, from, to }: StoredSlice, found: (row: number, entry: number) => void): void {
+    const { offsets } = column as TextRows;
+    const skip = column.layout === "prefixed" ? PREFIX_BYTES : 0;
+    let row = from;
+    while (row < to) {
+      this.#work.rewind(this.#window);
+      const end = endOfWindow(offsets, row, to);
+      if (end === row) {
+        // A text that is larger than a window is no entry.
+        row += 1;
+        continue;
+      }
+      const placed = placeRows(this.#work, column as TextRows, row, end);
+      const count = this.#work.run.findTexts(
+        ...[this.#dictionary, placed.offsets, end - row],
+        ...[placed.data, skip, this.#indexes],
+      );
+      const pairs = this.#work.viewNumbers(this.#indexes, count * 2);
+      for (let at = 0; at < count; at += 1) {
+        found(row + (pairs[at * 2] as number), pairs[at * 2 + 1] as number);
+      }
+      row = end;
+    }
   }
 
   #addTexts(column: StoredColumn, from: number, to: number): number {

@@ -2,6 +2,7 @@
 // kept apart. Rules: spec/format/parquet.md, PQ-10.
 import { isAbsent } from "./bits";
 import { copyShort } from "./copy";
+import { hashText, isSame, mix } from "./hash";
 
 // A dictionary is described by numbers of four bytes: what it holds, where, and when it is given up.
 const COUNT: usize = 0;
@@ -19,37 +20,6 @@ const SAMPLE: usize = 44;
 
 /** The dictionary does not pay. */
 const GIVEN_UP: i32 = -1;
-
-const PRIME: u64 = ((<u64>0x9e3779b9) << 32) | 0x7f4a7c15;
-
-function mix(hash: u64, word: u64): u64 {
-  const product = (hash ^ word) * PRIME;
-  return product ^ (product >> 29);
-}
-
-function hashText(at: usize, length: usize): u32 {
-  let hash = <u64>length;
-  const whole = at + (length & ~7);
-  while (at < whole) {
-    hash = mix(hash, load<u64>(at));
-    at += 8;
-  }
-  const rest = length & 7;
-  if (rest > 0) hash = mix(hash, load<u64>(at) & ~(u64.MAX_VALUE << ((<u64>rest) << 3)));
-  return <u32>(hash ^ (hash >> 32));
-}
-
-function isSame(a: usize, b: usize, length: usize): bool {
-  const whole = a + (length & ~7);
-  while (a < whole) {
-    if (load<u64>(a) !== load<u64>(b)) return false;
-    a += 8;
-    b += 8;
-  }
-  const rest = length & 7;
-  if (rest === 0) return true;
-  return (load<u64>(a) ^ load<u64>(b)) << (64 - ((<u64>rest) << 3)) === 0;
-}
 
 /** Whether it may still pay, with an entry more than before. */
 function isPromising(dictionary: usize, count: u32, seen: u32): bool {
@@ -185,4 +155,52 @@ export function numberNumbers(
   store<u32>(dictionary, count, COUNT);
   store<u32>(dictionary, seenBefore + added, SEEN);
   return <i32>added;
+}
+
+/** The place of the entry that is this text, or the greatest number where there is none. */
+function lookUp(dictionary: usize, at: usize, length: usize): u32 {
+  const slots = <usize>load<u32>(dictionary, SLOTS);
+  const mask = load<u32>(dictionary, MASK);
+  const hashes = <usize>load<u32>(dictionary, HASHES);
+  const starts = <usize>load<u32>(dictionary, STARTS);
+  const entries = <usize>load<u32>(dictionary, DATA);
+  const hash = hashText(at, length);
+  let slot = hash & mask;
+  let entry: u32;
+  for (;;) {
+    entry = load<u32>(slots + ((<usize>slot) << 2)) - 1;
+    if (entry === u32.MAX_VALUE) break;
+    if (load<u32>(hashes + ((<usize>entry) << 2)) === hash) {
+      const start = load<u32>(starts + ((<usize>entry) << 2));
+      const known = load<u32>(starts + ((<usize>entry) << 2), 4) - start;
+      if (known === <u32>length && isSame(entries + start, at, length)) break;
+    }
+    slot = (slot + 1) & mask;
+  }
+  return entry;
+}
+
+/**
+ * Looks texts up, all of which are present: for each that is an entry its row and the entry to `to`.
+ * Returns how many there are.
+ */
+export function findTexts(
+  dictionary: usize,
+  offsets: usize,
+  rows: usize,
+  data: usize,
+  skip: usize,
+  to: usize,
+): i32 {
+  const first = to;
+  for (let row: usize = 0; row < rows; row += 1) {
+    const at = data + load<u32>(offsets + (row << 2)) + skip;
+    const length = data + load<u32>(offsets + (row << 2), 4) - at;
+    const entry = lookUp(dictionary, at, length);
+    if (entry === u32.MAX_VALUE) continue;
+    store<u32>(to, <u32>row);
+    store<u32>(to, entry, 4);
+    to += 8;
+  }
+  return <i32>((to - first) >> 3);
 }

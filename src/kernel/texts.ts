@@ -75,3 +75,24 @@ export function frameTexts(
   }
   return to - first;
 }
+
+/** A text goes past the end. */
+const DAMAGED: i32 = -1;
+
+/**
+ * What each of `count` plain texts at `from` takes with its length, to `sizes`. Returns the bytes of
+ * all, or a negative number where one goes past `end`.
+ */
+export function sizeTexts(from: usize, end: usize, count: usize, sizes: usize): i32 {
+  const start = from;
+  const last = sizes + (count << 2);
+  while (sizes < last) {
+    if (end - from < 4) return DAMAGED;
+    const length = <usize>load<u32>(from);
+    if (length > end - from - 4) return DAMAGED;
+    store<u32>(sizes, <u32>length + 4);
+    from += 4 + length;
+    sizes += 4;
+  }
+  return <i32>(from - start);
+}
