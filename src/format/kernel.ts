@@ -25,6 +25,7 @@ interface KernelExports {
     to: number,
   ): bigint;
   splitTexts(from: number, end: number, count: number, sizes: number, to: number): bigint;
+  packSnappy(from: number, length: number, to: number, table: number): number;
   findTexts(
     dictionary: number,
     offsets: number,

@@ -4,4 +4,5 @@ export { setKeyBits } from "./bloom";
 export { findTexts, numberNumbers, numberTexts } from "./dictionary";
 export { unpackHybrid } from "./hybrid";
 export { boundTexts } from "./order";
+export { packSnappy } from "./snappy";
 export { frameTexts, pickTexts, sizeTexts, splitTexts } from "./texts";
