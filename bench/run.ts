@@ -5,6 +5,7 @@ import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
 import { workload as bulkInsert } from "./bulk-insert.bench.ts";
 import { workload as coldStart } from "./cold-start.bench.ts";
+import { workload as encoder } from "./encoder.bench.ts";
 import { workload as eventLoop } from "./event-loop.bench.ts";
 import { workload as incremental } from "./incremental.bench.ts";
 import { workload as memory } from "./memory.bench.ts";
@@ -17,10 +18,13 @@ import { formatReport } from "./support/report.ts";
 import { ResultLog } from "./support/results.ts";
 import { workload as upsert } from "./upsert.bench.ts";
 import { workload as wide } from "./wide.bench.ts";
+import { workload as workers } from "./workers.bench.ts";
 
 const WORKLOADS: readonly Workload[] = [
+  encoder,
   bulkInsert,
   upsert,
+  workers,
   read,
   incremental,
   s3Requests,

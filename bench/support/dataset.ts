@@ -91,6 +91,28 @@ export class Dataset {
     return this.#make(`changes-${baseRows}-${changeCount}-${spread}`, numbers, changeCount);
   }
 
+  /** The first `rowCount` rows with the five meta columns of a base file in front. */
+  async whole(rowCount: number): Promise<DataFile> {
+    const base = await this.base(rowCount);
+    const instant = "20260101000000000";
+    const name = `whole-${rowCount}`;
+    const [parquetPath, arrowPath] = [".parquet", ".arrow"].map((extension) =>
+      join(this.#folder, `${name}${extension}`),
+    ) as [string, string];
+    if (!existsSync(parquetPath)) {
+      await copyToParquet(
+        `SELECT '${instant}' AS _hoodie_commit_time,
+          concat('${instant}_0_', row_number() OVER () - 1) AS _hoodie_commit_seqno,
+          id AS _hoodie_record_key, '' AS _hoodie_partition_path,
+          '6f1c9e0a-4d7b-4c52-9f3e-2b8a5d1e7c40-0_0-0-0_${instant}.parquet' AS _hoodie_file_name,
+          * FROM ${readParquetSql(base.map((file) => file.parquetPath))}`,
+        parquetPath,
+      );
+    }
+    if (!existsSync(arrowPath)) await convertToArrow(parquetPath, arrowPath);
+    return { parquetPath, arrowPath, rowCount };
+  }
+
   async #make(name: string, numbersSql: string, rowCount: number): Promise<DataFile> {
     await mkdir(this.#folder, { recursive: true });
     const parquetPath = join(this.#folder, `${name}.parquet`);
@@ -102,9 +124,13 @@ export class Dataset {
 }
 
 async function writeRows(numbersSql: string, path: string): Promise<void> {
+  await copyToParquet(rowsSql(numbersSql), path);
+}
+
+async function copyToParquet(query: string, path: string): Promise<void> {
   const duckdb = await Duckdb.open(2);
   try {
-    await duckdb.run(`COPY (${rowsSql(numbersSql)}) TO ${quoteSql(`${path}.new`)}
+    await duckdb.run(`COPY (${query}) TO ${quoteSql(`${path}.new`)}
       (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE 122880)`);
     await rename(`${path}.new`, path);
   } finally {

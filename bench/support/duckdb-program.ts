@@ -45,6 +45,22 @@ function copySql(query: string, path: string, codec: string): string {
     (FORMAT parquet, COMPRESSION ${codec}, ROW_GROUP_SIZE 122880)`;
 }
 
+/** Loads the rows with the meta columns of a base file, all of them as they are stored. */
+async function loadWhole(params: { path: string }): Promise<void> {
+  await duckdb.run(
+    `CREATE OR REPLACE TABLE input AS SELECT * FROM ${readParquetSql([params.path])}`,
+  );
+}
+
+/** Encodes the loaded rows and nothing else. */
+async function encode(params: { path: string; codec: string }): Promise<DuckdbAnswer> {
+  const { path, codec } = params;
+  const options = codec === "zstd" ? "zstd, COMPRESSION_LEVEL 1" : codec;
+  const rowCount = await countInput();
+  const { sample } = await measure(() => duckdb.run(copySql("FROM input", path, options)));
+  return { sample, rowCount, files: [path] };
+}
+
 interface WriteCall {
   /** An empty folder for the output. */
   readonly into: string;
@@ -134,4 +150,4 @@ function readSql({ columns, baseFiles, after }: ReadCall): string {
   return `SELECT ${columns.join(", ")} FROM ${readParquetSql(baseFiles)}${filter}`;
 }
 
-serveCalls({ load, write, read });
+serveCalls({ load, loadWhole, encode, write, read });

@@ -5,8 +5,15 @@ import type { DataFile } from "./dataset.ts";
 import type { Sample } from "./measure.ts";
 
 /** The engines that can be asked for. */
-export const ENGINE_NAMES = ["ours", "duckdb", "spark", "hudi-rs"] as const;
+export const ENGINE_NAMES = ["ours", "duckdb", "spark", "hudi-rs", "parquet-wasm"] as const;
 export type EngineName = (typeof ENGINE_NAMES)[number];
+
+/** What results are recorded under. */
+export interface Contestant {
+  readonly name: EngineName;
+  /** What distinguishes configurations of one engine, such as the form of the input. */
+  readonly variant: string;
+}
 
 /** What a piece of work did. */
 export interface Outcome {
@@ -36,10 +43,7 @@ export interface ReadJob {
 }
 
 /** One engine in one configuration. */
-export interface Engine {
-  readonly name: EngineName;
-  /** What distinguishes configurations of one engine, such as the form of the input. */
-  readonly variant: string;
+export interface Engine extends Contestant {
   load(files: readonly DataFile[]): Promise<void>;
   write(job: WriteJob): Promise<Outcome>;
   read(job: ReadJob): Promise<Outcome>;

@@ -94,9 +94,10 @@ export class LakeEngine implements Engine {
     return digest;
   }
 
-  /** Builds a table from all files; not measured. */
-  async build(tablePath: string, files: readonly DataFile[]): Promise<void> {
-    await this.#program.call("build", { tablePath, paths: files.map((file) => file.arrowPath) });
+  /** Builds a table from all files, with a bucket index where a number is given; not measured. */
+  async build(tablePath: string, files: readonly DataFile[], buckets?: number): Promise<void> {
+    const paths = files.map((file) => file.arrowPath);
+    await this.#program.call("build", { tablePath, paths, buckets });
   }
 
   async describe(tablePath: string): Promise<TableState> {

@@ -106,14 +106,19 @@ async function closeTables(): Promise<void> {
   openTables.clear();
 }
 
-async function createTable(path: string): Promise<void> {
-  const table = await lake.HudiTable.create(path, DEFINITION, options);
+async function createTable(path: string, buckets?: number): Promise<void> {
+  const index = buckets === undefined ? undefined : { kind: "bucket" as const, buckets };
+  const table = await lake.HudiTable.create(path, { ...DEFINITION, index }, options);
   await table[Symbol.asyncDispose]();
 }
 
 /** Creates a table from files that need not fit into memory together; nothing is measured. */
-async function build(params: { tablePath: string; paths: string[] }): Promise<void> {
-  await createTable(params.tablePath);
+async function build(params: {
+  tablePath: string;
+  paths: string[];
+  buckets?: number;
+}): Promise<void> {
+  await createTable(params.tablePath, params.buckets);
   async function* batches(): AsyncGenerator<RecordBatch> {
     for (const path of params.paths) yield* (await loadTable(path)).batches;
   }

@@ -107,6 +107,7 @@ const NAMES: Readonly<Record<string, string>> = {
   duckdb: "DuckDB",
   spark: "Spark",
   "hudi-rs": "hudi-rs",
+  "parquet-wasm": "parquet-wasm",
 };
 
 function formatSeries(series: readonly Series[]): string {

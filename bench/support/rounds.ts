@@ -3,10 +3,10 @@
 import { stat } from "node:fs/promises";
 import type { BenchContext } from "./bench-context.ts";
 import { requireSameDigest } from "./digest.ts";
-import type { Engine, Outcome, ReadJob } from "./engines.ts";
+import type { Contestant, Engine, Outcome, ReadJob } from "./engines.ts";
 
 /** One case of a workload. */
-export interface Case {
+export interface Case<E extends Contestant> {
   readonly name: string;
   /** Rows that the work is about, for rates. */
   readonly rows: number;
@@ -14,20 +14,20 @@ export interface Case {
   /** Rounds that are recorded as warm-ups. */
   readonly warmups: number;
   /** One piece of work, from an unchanged state. */
-  readonly act: (engine: Engine) => Promise<Outcome>;
+  readonly act: (engine: E) => Promise<Outcome>;
   /** Throws when the output is wrong. Called before the next work of any engine. */
-  readonly check: (engine: Engine, outcome: Outcome) => Promise<void>;
+  readonly check: (engine: E, outcome: Outcome) => Promise<void>;
   /** Checks the first round only, where a check takes long. */
   readonly checksOnce?: boolean;
 }
 
 /** Runs a case. An engine that fails is reported and left out of the rounds that follow. */
-export async function runCase(
+export async function runCase<E extends Contestant>(
   context: BenchContext,
-  engines: readonly Engine[],
-  test: Case,
+  engines: readonly E[],
+  test: Case<E>,
 ): Promise<void> {
-  const failed = new Set<Engine>();
+  const failed = new Set<E>();
   for (let round = -test.warmups; round < test.rounds; round += 1) {
     for (const engine of engines) {
       if (failed.has(engine)) continue;

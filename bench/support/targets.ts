@@ -22,7 +22,9 @@ const MAX_GROWTH = 1.1;
 /** Every target, in the order of the issue. */
 export function findTargets(views: Views): Target[] {
   return [
+    ...encoderTargets(views.get("encoder")),
     ...upsertTargets(views.get("upsert")),
+    workersTarget(views.get("workers")),
     ...readTargets(views.get("read")),
     ...memoryTargets(views.get("memory")),
     wideTarget(views.get("wide")),
@@ -60,12 +62,43 @@ function belowTarget(
   };
 }
 
+function encoderTargets(view: WorkloadView | undefined): Target[] {
+  const peers = [
+    { codec: "snappy", engine: "duckdb", least: 0.8, title: "DuckDB, 1 thread" },
+    { codec: "zstd", engine: "duckdb", least: 0.8, title: "DuckDB, 1 thread" },
+    { codec: "zstd", engine: "parquet-wasm", least: 3, title: "parquet-wasm" },
+  ];
+  return peers.map(({ codec, engine, least, title }) => {
+    const name = findCase(view, new RegExp(`, ${codec}$`));
+    const what = name ?? `1 M rows, ${codec}`;
+    const ratio =
+      name === undefined
+        ? undefined
+        : ratioOf(view?.findSeries(name, engine), view?.findSeries(name, "ours"), "cpuMs");
+    return ratioTarget(`Encoder, ${what}, per CPU second, to ${title}`, least, ratio?.median);
+  });
+}
+
+function workersTarget(view: WorkloadView | undefined): Target {
+  const name = view?.cases.at(-1);
+  const ratio =
+    name === undefined
+      ? undefined
+      : ratioOf(
+          view?.findSeries(name, "ours", /^1 /),
+          view?.findSeries(name, "ours", /^2 /),
+          "wallMs",
+        );
+  const what = name ?? "upsert into four equal file groups";
+  return ratioTarget(`Two worker threads to one, ${what}, by wall time`, 1.6, ratio?.median);
+}
+
 function upsertTargets(view: WorkloadView | undefined): Target[] {
   const name = findCase(view, /uniform rows into .*, snappy$/);
   const peers = [
-    { engine: "spark", least: 3, variant: undefined, title: "Spark-Hudi" },
-    { engine: "duckdb", least: 0.4, variant: /^1 /, title: "DuckDB's rewrite, 1 thread" },
-    { engine: "duckdb", least: 0.4, variant: /^2 /, title: "DuckDB's rewrite, 2 threads" },
+    { engine: "spark", least: 5, variant: undefined, title: "Spark-Hudi" },
+    { engine: "duckdb", least: 0.7, variant: /^1 /, title: "DuckDB's rewrite, 1 thread" },
+    { engine: "duckdb", least: 0.7, variant: /^2 /, title: "DuckDB's rewrite, 2 threads" },
   ];
   return peers.flatMap(({ engine, least, variant, title }) =>
     [/^arrow/, /^rows/].map((form) => {

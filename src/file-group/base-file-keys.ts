@@ -2,14 +2,17 @@
 // Rules: spec/format/base-file.md, BASE-7 and BASE-8.
 import { HudiError } from "../errors.ts";
 import type { BytesColumn } from "../format/column-batch.ts";
+import { gatherColumn } from "../format/column-gather.ts";
 import { KeyTable } from "../format/key-table.ts";
 import type { ParquetFileReader } from "../format/parquet-reader.ts";
 import {
   PREFIX_BYTES,
   type PrefixedColumn,
+  releaseColumn,
   type StoredColumn,
   toColumn,
 } from "../format/stored-column.ts";
+import { Numbering } from "../format/value-numbering.ts";
 import { META_FIELDS } from "../layout/record-key.ts";
 import { yieldToHost } from "../runtime/concurrency.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -61,31 +64,67 @@ export async function findKeys(
   const candidates = task.useFooter ? filterByFooter(reader, task) : allRows(keys.rowCount);
   const matches = new MatchList();
   if (candidates.length > 0) {
-    const table = new KeyTable(candidates.length);
-    const rowOfId = new Int32Array(candidates.length);
-    for (const row of candidates) {
-      const id = table.add(
-        0,
-        keys.data,
-        keys.offsets[row] as number,
-        keys.offsets[row + 1] as number,
-      );
-      rowOfId[id] = row;
-    }
+    const find = findInKernel(keys, candidates) ?? findInTable(keys, candidates);
     let position = 0;
     for await (const column of readStoredKeys(reader, signal)) {
-      const { data, offsets, rowCount, validity } = column;
-      if (validity) throw missingKeys(file.path);
-      const skip = column.layout === "prefixed" ? PREFIX_BYTES : 0;
-      for (let row = 0; row < rowCount; row += 1, position += 1) {
-        const start = (offsets[row] as number) + skip;
-        const id = table.find(0, data, start, offsets[row + 1] as number);
-        if (id >= 0) matches.add(rowOfId[id] as number, position);
-      }
+      if (column.validity) throw missingKeys(file.path);
+      const first = position;
+      find(column, (row, key) => matches.add(key, first + row));
+      position += column.rowCount;
+      releaseColumn(column);
       await yieldToHost(signal);
     }
   }
   return { ...matches.finish(), fileRowCount: reader.rowCount, fileDataBytes: dataBytes(reader) };
+}
+
+/** Calls back for each row of a column of keys that is one of those looked for, with that key's row. */
+type KeySearch = (
+  column: BytesColumn | PrefixedColumn,
+  found: (row: number, key: number) => void,
+) => void;
+
+/** More bytes of keys are not kept in the memory of the kernel. */
+const MOST_KERNEL_BYTES = 256 * 1024 * 1024;
+
+/** A search by the kernel, or undefined where the keys are too large for it. */
+function findInKernel(keys: BytesColumn, candidates: Int32Array): KeySearch | undefined {
+  const wanted =
+    candidates.length === keys.rowCount
+      ? keys
+      : (gatherColumn(keys, undefined, candidates) as BytesColumn);
+  const rowCount = candidates.length;
+  const bytes = (wanted.offsets[rowCount] as number) - (wanted.offsets[0] as number);
+  if (bytes > MOST_KERNEL_BYTES) return undefined;
+  const limits = { entries: rowCount, bytes: bytes + rowCount * 4, sampleValues: rowCount + 1 };
+  const numbering = new Numbering("text", rowCount, limits, true);
+  const ids = numbering.add({ column: wanted, from: 0, to: rowCount });
+  if (!(ids instanceof Int32Array)) return undefined;
+  const rowOfId = new Int32Array(rowCount);
+  for (let at = 0; at < rowCount; at += 1) rowOfId[ids[at] as number] = candidates[at] as number;
+  return (column, found) => {
+    numbering.find({ column, from: 0, to: column.rowCount }, (row, id) =>
+      found(row, rowOfId[id] as number),
+    );
+  };
+}
+
+/** The same for keys of any size. */
+function findInTable(keys: BytesColumn, candidates: Int32Array): KeySearch {
+  const table = new KeyTable(candidates.length);
+  const rowOfId = new Int32Array(candidates.length);
+  for (const row of candidates) {
+    const [start, end] = [keys.offsets[row] as number, keys.offsets[row + 1] as number];
+    rowOfId[table.add(0, keys.data, start, end)] = row;
+  }
+  return ({ data, offsets, rowCount, layout }, found) => {
+    const skip = layout === "prefixed" ? PREFIX_BYTES : 0;
+    for (let row = 0; row < rowCount; row += 1) {
+      const start = (offsets[row] as number) + skip;
+      const id = table.find(0, data, start, offsets[row + 1] as number);
+      if (id >= 0) found(row, rowOfId[id] as number);
+    }
+  };
 }
 
 /** The record keys of a file, batch by batch; not taken out of plain pages. */

@@ -1,12 +1,9 @@
 // The hash chain of Hudi's bloom filters over UTF-8 bytes: Hadoop's murmur, each hash the seed of
 // the next. Rules: spec/format/bloom-filter.md BF-4.
-import { setBit } from "./bitmap.ts";
 import type { BytesColumn } from "./column-batch.ts";
+import { KernelWork } from "./kernel.ts";
 
 const MULTIPLIER = 0x5bd1e995;
-
-/** Keys that are hashed side by side, so that one chain computes while another waits. */
-const LANES = 4;
 
 /** A bit vector of a filter: `bitCount` bits, least significant first, `hashCount` of them a key. */
 export interface BloomBits {
@@ -71,108 +68,55 @@ export function bitOfHash(hash: number, bitCount: number): number {
   return remainder < 0 ? -remainder : remainder;
 }
 
+/** Bytes of keys that are carried to the kernel at a time, and rows. */
+const MOST_BYTES = 4 * 1024 * 1024;
+const MOST_ROWS = 65_536;
+
 /** Sets the bits of the keys of `rows`. Every row must hold a key of at least one byte. */
 export function setKeyBits(target: BloomBits, column: BytesColumn, rows: Int32Array): void {
-  const { offsets } = column;
-  const words = new Int32Array(LANES * (longestKey(column, rows) >>> 2));
+  const { bits, bitCount, hashCount } = target;
+  const { offsets, data } = column;
+  const longest = longestKey(column, rows);
+  const room = (MOST_ROWS * 2 + 1) * 4 + Math.max(MOST_BYTES, longest) + longest;
+  const work = new KernelWork(5, bits.length + room);
+  const placedBits = work.place(bits);
+  const words = work.reserve(longest + 4);
+  const mark = work.mark();
   let at = 0;
   while (at < rows.length) {
-    const length = keyLength(offsets, rows[at] as number);
-    if (
-      at + LANES <= rows.length &&
-      length === keyLength(offsets, rows[at + 1] as number) &&
-      length === keyLength(offsets, rows[at + 2] as number) &&
-      length === keyLength(offsets, rows[at + 3] as number)
-    ) {
-      setBitsOfFour(target, column, rows, at, length, words);
-      at += LANES;
-    } else {
-      setBitsOfOne(target, column, rows[at] as number, length, words);
-      at += 1;
-    }
+    work.rewind(mark);
+    const end = endOfKeys(offsets, rows, at);
+    const first = rows[at] as number;
+    const [start, last] = [offsets[first] as number, (rows[end - 1] as number) + 1];
+    work.run.setKeyBits(
+      ...[placedBits, bitCount, hashCount],
+      ...[work.placeNumbers(rows.subarray(at, end).map((row) => row - first)), end - at],
+      ...[work.placeNumbers(offsets.subarray(first, last + 1))],
+      ...[work.place(data.subarray(start, offsets[last])) - start, words],
+    );
+    at = end;
   }
+  bits.set(work.view(placedBits, bits.length));
 }
 
-function keyLength(offsets: Int32Array, row: number): number {
-  return (offsets[row + 1] as number) - (offsets[row] as number);
+/** Up to which of the rows, which ascend, the kernel takes them from `at` on: one at least. */
+function endOfKeys(offsets: Int32Array, rows: Int32Array, at: number): number {
+  const first = rows[at] as number;
+  const start = offsets[first] as number;
+  let end = at + 1;
+  while (end < rows.length) {
+    const row = rows[end] as number;
+    const isNear = row > (rows[end - 1] as number) && row - first < MOST_ROWS;
+    if (!isNear || (offsets[row + 1] as number) - start > MOST_BYTES) break;
+    end += 1;
+  }
+  return end;
 }
 
-function longestKey(column: BytesColumn, rows: Int32Array): number {
+function longestKey({ offsets }: BytesColumn, rows: Int32Array): number {
   let longest = 0;
-  for (const row of rows) longest = Math.max(longest, keyLength(column.offsets, row));
+  for (const row of rows) {
+    longest = Math.max(longest, (offsets[row + 1] as number) - (offsets[row] as number));
+  }
   return longest;
-}
-
-function setBitsOfOne(
-  target: BloomBits,
-  column: BytesColumn,
-  row: number,
-  length: number,
-  words: Int32Array,
-): void {
-  const { bits, bitCount, hashCount } = target;
-  const start = column.offsets[row] as number;
-  const tail = mixKey(column.data, start, start + length, words, 0, 1);
-  let hash = 0;
-  for (let step = 0; step < hashCount; step += 1) {
-    hash = hashMixedKey(words, tail, length, hash);
-    setBit(bits, bitOfHash(hash, bitCount));
-  }
-}
-
-/** Four keys of equal length at once: about a third faster than one after the other. */
-function setBitsOfFour(
-  target: BloomBits,
-  column: BytesColumn,
-  rows: Int32Array,
-  at: number,
-  length: number,
-  words: Int32Array,
-): void {
-  const { bits, bitCount, hashCount } = target;
-  const tail0 = mixRow(column, rows[at] as number, words, 0);
-  const tail1 = mixRow(column, rows[at + 1] as number, words, 1);
-  const tail2 = mixRow(column, rows[at + 2] as number, words, 2);
-  const tail3 = mixRow(column, rows[at + 3] as number, words, 3);
-  const wordsEnd = LANES * (length >>> 2);
-  const hasTail = (length & 3) !== 0;
-  let hash0 = 0;
-  let hash1 = 0;
-  let hash2 = 0;
-  let hash3 = 0;
-  for (let step = 0; step < hashCount; step += 1) {
-    hash0 ^= length;
-    hash1 ^= length;
-    hash2 ^= length;
-    hash3 ^= length;
-    for (let slot = 0; slot < wordsEnd; slot += LANES) {
-      hash0 = Math.imul(hash0, MULTIPLIER) ^ (words[slot] as number);
-      hash1 = Math.imul(hash1, MULTIPLIER) ^ (words[slot + 1] as number);
-      hash2 = Math.imul(hash2, MULTIPLIER) ^ (words[slot + 2] as number);
-      hash3 = Math.imul(hash3, MULTIPLIER) ^ (words[slot + 3] as number);
-    }
-    if (hasTail) {
-      hash0 = Math.imul(hash0 ^ tail0, MULTIPLIER);
-      hash1 = Math.imul(hash1 ^ tail1, MULTIPLIER);
-      hash2 = Math.imul(hash2 ^ tail2, MULTIPLIER);
-      hash3 = Math.imul(hash3 ^ tail3, MULTIPLIER);
-    }
-    hash0 = Math.imul(hash0 ^ (hash0 >>> 13), MULTIPLIER);
-    hash1 = Math.imul(hash1 ^ (hash1 >>> 13), MULTIPLIER);
-    hash2 = Math.imul(hash2 ^ (hash2 >>> 13), MULTIPLIER);
-    hash3 = Math.imul(hash3 ^ (hash3 >>> 13), MULTIPLIER);
-    hash0 ^= hash0 >>> 15;
-    hash1 ^= hash1 >>> 15;
-    hash2 ^= hash2 >>> 15;
-    hash3 ^= hash3 >>> 15;
-    setBit(bits, bitOfHash(hash0, bitCount));
-    setBit(bits, bitOfHash(hash1, bitCount));
-    setBit(bits, bitOfHash(hash2, bitCount));
-    setBit(bits, bitOfHash(hash3, bitCount));
-  }
-}
-
-function mixRow(column: BytesColumn, row: number, words: Int32Array, lane: number): number {
-  const { data, offsets } = column;
-  return mixKey(data, offsets[row] as number, offsets[row + 1] as number, words, lane, LANES);
 }

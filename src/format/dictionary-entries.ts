@@ -1,6 +1,5 @@
 // Distinct values of a column, by open addressing over their bytes: both zeros and every NaN are kept
 // apart. Rules: spec/format/parquet.md, PQ-10.
-import type { ByteWriter } from "./byte-writer.ts";
 import type { BytesColumn, FlatColumn } from "./column-batch.ts";
 import { PREFIX_BYTES, type StoredColumn } from "./stored-column.ts";
 
@@ -30,7 +29,6 @@ export interface Entries {
   open(column: StoredColumn): void;
   /** The entry of the value in a row, which is added if it is new. */
   add(row: number): number;
-  write(out: ByteWriter): void;
   /** The entries as a column. */
   finish(): FlatColumn;
 }
@@ -46,7 +44,6 @@ abstract class HashedEntries implements Entries {
   abstract readonly sizeBytes: number;
   abstract open(column: StoredColumn): void;
   abstract add(row: number): number;
-  abstract write(out: ByteWriter): void;
   abstract finish(): FlatColumn;
   protected abstract isEntry(entry: number, row: number): boolean;
   protected abstract append(row: number): void;
@@ -144,10 +141,6 @@ class WordEntries extends HashedEntries {
     }
   }
 
-  write(out: ByteWriter): void {
-    out.raw(new Uint8Array(this.#entries.buffer, 0, this.sizeBytes));
-  }
-
   finish(): FlatColumn {
     const base = { rowCount: this.count, validity: undefined } as const;
     const values = this.#entries.slice(0, this.count * this.#perValue);
@@ -237,15 +230,6 @@ class TextEntries extends ByteEntries {
     return this.#offsets[row + 1] as number;
   }
 
-  write(out: ByteWriter): void {
-    for (let entry = 0; entry < this.count; entry += 1) {
-      const start = this.starts[entry] as number;
-      const end = this.starts[entry + 1] as number;
-      out.uint32(end - start);
-      out.raw(this.data.subarray(start, end));
-    }
-  }
-
   finish(): FlatColumn {
     const { count: rowCount } = this;
     const offsets = this.starts.slice(0, rowCount + 1);
@@ -276,10 +260,6 @@ class FixedEntries extends ByteEntries {
 
   protected endOf(row: number): number {
     return (row + 1) * this.#widthBytes;
-  }
-
-  write(out: ByteWriter): void {
-    out.raw(this.data.subarray(0, this.sizeBytes));
   }
 
   finish(): FlatColumn {

@@ -25,6 +25,61 @@ interface KernelExports {
     to: number,
   ): bigint;
   splitTexts(from: number, end: number, count: number, sizes: number, to: number): bigint;
+  packSnappy(from: number, length: number, to: number, table: number): number;
+  findTexts(
+    dictionary: number,
+    offsets: number,
+    rows: number,
+    data: number,
+    skip: number,
+    to: number,
+  ): number;
+  setKeyBits(
+    bits: number,
+    bitCount: number,
+    hashes: number,
+    picks: number,
+    count: number,
+    offsets: number,
+    data: number,
+    words: number,
+  ): void;
+  sizeTexts(from: number, end: number, count: number, sizes: number): number;
+  numberTexts(
+    dictionary: number,
+    offsets: number,
+    rows: number,
+    data: number,
+    skip: number,
+    validity: number,
+    bit: number,
+    to: number,
+  ): number;
+  numberNumbers(
+    dictionary: number,
+    values: number,
+    rows: number,
+    width: number,
+    validity: number,
+    bit: number,
+    to: number,
+  ): number;
+  boundTexts(
+    offsets: number,
+    count: number,
+    data: number,
+    skip: number,
+    validity: number,
+    bit: number,
+  ): bigint;
+  frameTexts(
+    offsets: number,
+    rows: number,
+    data: number,
+    validity: number,
+    bit: number,
+    to: number,
+  ): number;
   pickTexts(
     indexes: number,
     count: number,
@@ -52,16 +107,24 @@ export class KernelWork {
   readonly #bytes: Uint8Array;
   #next = FIRST_ADDRESS;
 
-  /** Makes room for so many ranges of so many bytes in all. */
-  constructor(ranges: number, sizeBytes: number) {
+  /**
+   * Makes room for so many ranges of so many bytes in all. Work that `isKept` has a memory of its own, which
+   * lasts as long as the work; any other is overwritten by the next.
+   */
+  constructor(ranges: number, sizeBytes: number, isKept: boolean = false) {
     compiled ??= new WebAssembly.Module(Buffer.from(KERNEL_MODULE, "base64"));
-    instance ??= new WebAssembly.Instance(compiled).exports as KernelExports;
-    this.run = instance;
-    const { memory } = instance;
+    if (isKept || !instance) {
+      const made = new WebAssembly.Instance(compiled).exports as KernelExports;
+      if (!isKept) instance = made;
+      this.run = made;
+    } else {
+      this.run = instance;
+    }
+    const { memory } = this.run;
     const needed = FIRST_ADDRESS + sizeBytes + ranges * (SLACK_BYTES + 16);
     const missing = needed - memory.buffer.byteLength;
     if (missing > 0) memory.grow(Math.ceil(missing / MEMORY_PAGE_BYTES));
-    if (needed > MAX_KEPT_BYTES) instance = undefined;
+    if (!isKept && needed > MAX_KEPT_BYTES) instance = undefined;
     this.#bytes = new Uint8Array(memory.buffer);
   }
 
@@ -70,6 +133,16 @@ export class KernelWork {
     const address = this.#next;
     this.#next = Math.ceil((address + sizeBytes + SLACK_BYTES) / 16) * 16;
     return address;
+  }
+
+  /** Where the next range begins, for `rewind`. */
+  mark(): number {
+    return this.#next;
+  }
+
+  /** Forgets the ranges that were made after `mark` gave this. */
+  rewind(mark: number): void {
+    this.#next = mark;
   }
 
   /** The address of a copy of these bytes. */

@@ -29,7 +29,7 @@ export interface EncodedPage {
   readonly valueCount: number;
   /** Values that are present. */
   readonly present: number;
-  /** The rows, or the values of a leaf, for their bounds. */
+  /** The rows, the values of a leaf or the entries that they are, for their bounds. */
   readonly slices: readonly StoredSlice[];
 }
 
@@ -85,7 +85,7 @@ const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 export class ChunkWriter {
   readonly #options: ChunkOptions;
   readonly #indexWidth: number;
-  readonly #hasDictionary: boolean;
+  readonly #dictionary: ChunkDictionary | undefined;
   readonly #parts: Uint8Array[] = [];
   readonly #pages: EncodedPage[] = [];
   #codec: number | undefined;
@@ -95,16 +95,17 @@ export class ChunkWriter {
 
   constructor(options: ChunkOptions, dictionary: ChunkDictionary | undefined) {
     this.#options = options;
-    this.#hasDictionary = dictionary !== undefined;
+    this.#dictionary = dictionary;
     // Some readers expect a bit for each index, even into a dictionary of one entry.
-    this.#indexWidth = Math.max(1, bitWidth((dictionary?.entryCount ?? 1) - 1));
+    this.#indexWidth = Math.max(1, bitWidth((dictionary?.entries.rowCount ?? 1) - 1));
   }
 
   writeDictionary(dictionary: ChunkDictionary): void {
     body.clear();
-    dictionary.write(body);
+    const { entries } = dictionary;
+    writePlain(body, entries, 0, entries.rowCount);
     this.#codec = this.#options.codec;
-    this.#emit({ type: PAGE.dictionary, valueCount: dictionary.entryCount });
+    this.#emit({ type: PAGE.dictionary, valueCount: entries.rowCount });
     this.#dataPageOffset = this.#position;
   }
 
@@ -127,7 +128,8 @@ export class ChunkWriter {
 
   #writePage(slices: readonly IndexedSlice[], rowCount: number, valueCount: number): void {
     const present = slices.reduce((sum, { values }) => sum + values, 0);
-    if (this.#hasDictionary) {
+    const dictionary = this.#dictionary;
+    if (dictionary) {
       body.byte(this.#indexWidth);
       const [only, ...others] = slices as [IndexedSlice, ...IndexedSlice[]];
       const indexes = others.length === 0 ? (only.indexes as Int32Array) : joinIndexes(slices);
@@ -139,19 +141,20 @@ export class ChunkWriter {
     const offset = this.#position;
     this.#emit({ type: PAGE.data, valueCount });
     const sizeBytes = this.#position - offset;
-    this.#pages.push({ offset, sizeBytes, rowCount, valueCount, present, slices });
+    const bounded = dictionary ? slices.map((slice) => entrySlice(dictionary, slice)) : slices;
+    this.#pages.push({ offset, sizeBytes, rowCount, valueCount, present, slices: bounded });
   }
 
   finish(): EncodedChunk {
     if (body.bytes.length > MAX_KEPT_BYTES) body = new ByteWriter();
-    const values = this.#hasDictionary
+    const values = this.#dictionary
       ? [ENCODING.plainDictionary, ENCODING.rle]
       : [ENCODING.plain, ENCODING.rle];
     return {
       parts: this.#parts,
       sizeBytes: this.#position,
       dataPageOffset: this.#dataPageOffset,
-      dictionaryPageOffset: this.#hasDictionary ? 0 : undefined,
+      dictionaryPageOffset: this.#dictionary ? 0 : undefined,
       uncompressedBytes: this.#uncompressedBytes,
       encodings: values,
       codec: this.#codec ?? this.#options.codec,
@@ -164,7 +167,7 @@ export class ChunkWriter {
     const bytes = body.view();
     this.#codec ??= shrinks(bytes, this.#options.codec) ? this.#options.codec : CODEC.none;
     const packed = this.#codec === CODEC.none ? bytes.slice() : packBody(bytes, this.#codec);
-    const isPlain = page.type === PAGE.data && !this.#hasDictionary;
+    const isPlain = page.type === PAGE.data && !this.#dictionary;
     const header = encodePageHeader(
       {
         ...page,
@@ -180,6 +183,17 @@ export class ChunkWriter {
     this.#position += header.length + packed.length;
     this.#uncompressedBytes += header.length + bytes.length;
   }
+}
+
+/** The values of a slice as entries, whose bounds are found sooner than those of rows. */
+function entrySlice({ entries }: ChunkDictionary, slice: IndexedSlice): StoredSlice {
+  const { first, values } = slice;
+  const indexes = slice.indexes as Int32Array;
+  const column: DictionaryColumn = {
+    ...{ layout: "dictionary", rowCount: indexes.length, validity: undefined },
+    ...{ indexes, entries },
+  };
+  return { column, from: first, to: first + values };
 }
 
 /** Whether compression is worth it, tried with bytes from the middle where there are many. */

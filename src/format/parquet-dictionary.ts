@@ -1,7 +1,5 @@
-// Tries a dictionary for the values of a chunk, by open addressing over their bytes, and gives it up
-// as soon as it cannot pay. Rules: spec/format/parquet.md, PQ-10.
+// Tries a dictionary for the values of a chunk and gives it up as soon as it cannot pay. Rules: spec/format/parquet.md, PQ-10.
 import { isNull } from "./bitmap.ts";
-import type { ByteWriter } from "./byte-writer.ts";
 import type { FlatColumn } from "./column-batch.ts";
 import { createEntries, type Entries } from "./dictionary-entries.ts";
 import {
@@ -10,12 +8,11 @@ import {
   type PrefixedColumn,
   type StoredSlice,
 } from "./stored-column.ts";
+import { type NumberedValues, numberValues } from "./value-numbering.ts";
 
 /** A dictionary and the entry of each value that is present, slice by slice. */
 export interface ChunkDictionary {
-  readonly entryCount: number;
-  /** The plain values of the entries. */
-  readonly write: (out: ByteWriter) => void;
+  readonly entries: FlatColumn;
   /** For each slice, the entries of its values that are present. */
   readonly indexes: readonly Int32Array[];
 }
@@ -32,10 +29,26 @@ const LEAST_USES = 3;
 /** A dictionary of all values of the slices, or undefined where plain values are better. */
 export function buildDictionary(slices: readonly StoredSlice[]): ChunkDictionary | undefined {
   const [first] = slices as readonly [StoredSlice, ...StoredSlice[]];
-  return first.column.layout === "bits" ? undefined : build(slices, createEntries(first.column));
+  if (first.column.layout === "bits") return undefined;
+  const limits = { entries: MAX_ENTRIES, bytes: MAX_BYTES, sampleValues: SAMPLE_VALUES };
+  const numbered =
+    numberValues(slices, limits) ?? numberStored(slices, createEntries(first.column));
+  if (!numbered || numbered === "given up") return undefined;
+  const { entries, indexes } = numbered;
+  const seen = indexes.reduce((sum, found) => sum + found.length, 0);
+  // Some readers stumble over a dictionary without entries.
+  if (seen < 2) return undefined;
+  const { rowCount } = entries;
+  if (seen >= SAMPLE_VALUES && rowCount > Math.max(1, seen * MAX_SAMPLE_SHARE)) return undefined;
+  if (rowCount > 1 && seen < rowCount * LEAST_USES) return undefined;
+  return { entries, indexes };
 }
 
-function build(slices: readonly StoredSlice[], entries: Entries): ChunkDictionary | undefined {
+/** The same as the kernel does, for values in any form. */
+function numberStored(
+  slices: readonly StoredSlice[],
+  entries: Entries,
+): NumberedValues | undefined {
   const indexes: Int32Array[] = [];
   let seen = 0;
   for (const { column, from, to } of slices) {
@@ -47,10 +60,7 @@ function build(slices: readonly StoredSlice[], entries: Entries): ChunkDictionar
     seen += found.length;
     indexes.push(found);
   }
-  // Some readers stumble over a dictionary without entries.
-  if (seen < 2 || !isPromising(entries, seen)) return undefined;
-  if (entries.count > 1 && seen < entries.count * LEAST_USES) return undefined;
-  return { entryCount: entries.count, write: (out) => entries.write(out), indexes };
+  return isPromising(entries, seen) ? { entries: entries.finish(), indexes } : undefined;
 }
 
 /** The entry of each row that has a value; undefined when a dictionary does not pay. */

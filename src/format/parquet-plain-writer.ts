@@ -1,9 +1,15 @@
 // Writes plain values of rows that are present. Rules: spec/format/parquet.md, PQ-10.
 import { isBitSet, isNull } from "./bitmap.ts";
-import { ByteCopier } from "./byte-copier.ts";
-import type { ByteWriter } from "./byte-writer.ts";
-import type { BytesColumn, FlatColumn, Validity } from "./column-batch.ts";
-import type { PrefixedColumn } from "./stored-column.ts";
+import { ByteWriter } from "./byte-writer.ts";
+import {
+  type BytesColumn,
+  type FlatColumn,
+  requireTextBytes,
+  type Validity,
+} from "./column-batch.ts";
+import { KernelWork } from "./kernel.ts";
+import { PREFIX_BYTES, type PrefixedColumn } from "./stored-column.ts";
+import { endOfWindow, placeRows, WINDOW_EXTRA_BYTES, WINDOW_RANGES } from "./text-window.ts";
 
 /** Appends the values of rows `from` to `to` that are present, in the plain encoding. */
 export function writePlain(
@@ -32,6 +38,22 @@ export function writePlain(
       writeFixed(out, bytes, BYTES_PER_ELEMENT, validity, from, to);
     }
   }
+}
+
+/** Texts with their lengths before them. */
+export function withPrefixes(column: BytesColumn): PrefixedColumn {
+  const { rowCount, validity, offsets } = column;
+  const starts = new Int32Array(rowCount + 1);
+  let total = 0;
+  for (let row = 0; row < rowCount; row += 1) {
+    const length = (offsets[row + 1] as number) - (offsets[row] as number);
+    if (!isNull(validity, row)) total += length + PREFIX_BYTES;
+    starts[row + 1] = total;
+  }
+  requireTextBytes(total);
+  const out = new ByteWriter(total);
+  writeTexts(out, column, 0, rowCount);
+  return { layout: "prefixed", rowCount, validity, offsets: starts, data: out.bytes };
 }
 
 /** Flags are packed from bit 0 of a fresh byte on, so a page is written by one call. */
@@ -85,17 +107,28 @@ function writeFixed(
 
 function writeTexts(out: ByteWriter, column: BytesColumn, from: number, to: number): void {
   const { offsets, data, validity } = column;
-  out.reserve((offsets[to] as number) - (offsets[from] as number) + (to - from) * 4);
-  const copier = new ByteCopier(data, out.bytes);
-  const view = new DataView(out.bytes.buffer, out.bytes.byteOffset, out.bytes.byteLength);
-  let at = out.length;
-  for (let row = from; row < to; row += 1) {
-    if (isNull(validity, row)) continue;
-    const start = offsets[row] as number;
-    const length = (offsets[row + 1] as number) - start;
-    view.setInt32(at, length, true);
-    copier.copy(start, length, at + 4);
-    at += 4 + length;
+  let row = from;
+  while (row < to) {
+    const end = endOfWindow(offsets, row, to);
+    if (end === row) {
+      if (!isNull(validity, row)) {
+        const text = data.subarray(offsets[row], offsets[row + 1]);
+        out.uint32(text.length);
+        out.raw(text);
+      }
+      row += 1;
+      continue;
+    }
+    const bytes = (offsets[end] as number) - (offsets[row] as number);
+    const most = bytes + (end - row) * PREFIX_BYTES;
+    const work = new KernelWork(WINDOW_RANGES + 1, bytes + most + WINDOW_EXTRA_BYTES);
+    const placed = placeRows(work, column, row, end);
+    const target = work.reserve(most);
+    const size = work.run.frameTexts(
+      ...[placed.offsets, end - row, placed.data],
+      ...[placed.validity, placed.bit, target],
+    );
+    out.raw(work.view(target, size));
+    row = end;
   }
-  out.length = at;
 }

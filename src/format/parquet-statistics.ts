@@ -2,6 +2,7 @@
 import { countNullRows, isBitSet, isNull } from "./bitmap.ts";
 import type { BytesColumn, ColumnSlice, FixedColumn } from "./column-batch.ts";
 import { gatherColumn } from "./column-gather.ts";
+import { KernelWork } from "./kernel.ts";
 import { PHYSICAL } from "./parquet-codes.ts";
 import type { StoredStatistics } from "./parquet-footer.ts";
 import { shortenRange } from "./parquet-short-bounds.ts";
@@ -13,6 +14,7 @@ import {
   type PrefixedColumn,
   type StoredSlice,
 } from "./stored-column.ts";
+import { endOfWindow, placeRows, WINDOW_EXTRA_BYTES, WINDOW_RANGES } from "./text-window.ts";
 
 /** A value as its column stores it. */
 export type StoredValue = Uint8Array | number | bigint | boolean;
@@ -189,6 +191,37 @@ function boundStrings(
   slice: StoredSlice,
   skip: number,
 ): Bounds {
+  const { offsets } = column;
+  const { from, to } = slice;
+  const isWhole = to - from >= LEAST_KERNEL_ROWS && endOfWindow(offsets, from, to) === to;
+  return isWhole ? boundInKernel(column, slice, skip) : boundHere(column, slice, skip);
+}
+
+/** Fewer rows are not worth carrying to the kernel. */
+const LEAST_KERNEL_ROWS = 64;
+
+function boundInKernel(
+  column: BytesColumn | PrefixedColumn,
+  { from, to }: StoredSlice,
+  skip: number,
+): Bounds {
+  const { offsets, data } = column;
+  const bytes = (offsets[to] as number) - (offsets[from] as number);
+  const work = new KernelWork(WINDOW_RANGES, bytes + WINDOW_EXTRA_BYTES);
+  const placed = placeRows(work, column, from, to);
+  const rows = work.run.boundTexts(
+    ...[placed.offsets, to - from, placed.data],
+    ...[skip, placed.validity, placed.bit],
+  );
+  const valueAt = (row: number): Uint8Array =>
+    data.slice((offsets[row] as number) + skip, offsets[row + 1]);
+  return {
+    min: valueAt(from + Number(rows >> 32n)),
+    max: valueAt(from + Number(rows & 0xffffffffn)),
+  };
+}
+
+function boundHere(column: BytesColumn | PrefixedColumn, slice: StoredSlice, skip: number): Bounds {
   const { offsets, data, validity } = column;
   const first = firstPresent(slice);
   const order = new ByteOrder(data);

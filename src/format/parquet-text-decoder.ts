@@ -113,13 +113,38 @@ export function readPrefixed(
   out: TextOutput,
 ): void {
   const first = walkPlain(bytes, start, skip, undefined, 0);
-  const end = walkPlain(bytes, first, count, sizes, at);
-  for (let index = at; index < at + count; index += 1) {
-    sizes[index] = (sizes[index] as number) + PREFIX_BYTES;
-  }
+  const end = first + sizePrefixed(bytes, first, count, sizes, at);
   out.expect(end - first);
   out.append(end - first).set(bytes.subarray(first, end));
 }
+
+/** What each text takes, to `sizes[at..]`; returns the bytes of all. */
+function sizePrefixed(
+  bytes: Uint8Array,
+  start: number,
+  count: number,
+  sizes: Int32Array,
+  at: number,
+): number {
+  const page = bytes.subarray(start);
+  if (page.length > MOST_KERNEL_BYTES || count > page.length >> 2) {
+    const end = walkPlain(bytes, start, count, sizes, at);
+    for (let index = at; index < at + count; index += 1) {
+      sizes[index] = (sizes[index] as number) + PREFIX_BYTES;
+    }
+    return end - start;
+  }
+  const work = new KernelWork(2, page.length + count * 4);
+  const source = work.place(page);
+  const target = work.reserve(count * 4);
+  const size = work.run.sizeTexts(source, source + page.length, count, target);
+  if (size < 0) throw new ThriftError("a text goes past the end of its page");
+  sizes.set(work.viewNumbers(target, count), at);
+  return size;
+}
+
+/** A larger page is not carried to the kernel. */
+const MOST_KERNEL_BYTES = 8 * 1024 * 1024;
 
 function decodeDelta(page: PageValues, wanted: number): DecodedTexts {
   const { bytes, start, encoding, count } = page;

@@ -7,8 +7,6 @@ import {
   type Column,
   columnLayout,
   type FlatColumn,
-  isPresent,
-  requireTextBytes,
   type Validity,
 } from "./column-batch.ts";
 import { gatherColumn } from "./column-gather.ts";
@@ -208,27 +206,4 @@ function withoutPrefixes(column: PrefixedColumn): BytesColumn {
     if (end > start) result.set(data.subarray(start + PREFIX_BYTES, end), ends[row]);
   }
   return { layout: "bytes", rowCount, validity, offsets: ends, data: result };
-}
-
-/** Texts with their lengths before them. */
-export function withPrefixes(column: BytesColumn): PrefixedColumn {
-  const { rowCount, validity, offsets, data } = column;
-  const starts = new Int32Array(rowCount + 1);
-  let total = 0;
-  for (let row = 0; row < rowCount; row += 1) {
-    const length = (offsets[row + 1] as number) - (offsets[row] as number);
-    if (isPresent(column, row)) total += length + PREFIX_BYTES;
-    starts[row + 1] = total;
-  }
-  requireTextBytes(total);
-  const result = new Uint8Array(total);
-  const view = new DataView(result.buffer);
-  for (let row = 0; row < rowCount; row += 1) {
-    const at = starts[row] as number;
-    if (starts[row + 1] === at) continue;
-    const [start, end] = [offsets[row] as number, offsets[row + 1] as number];
-    view.setInt32(at, end - start, true);
-    result.set(data.subarray(start, end), at + PREFIX_BYTES);
-  }
-  return { layout: "prefixed", rowCount, validity, offsets: starts, data: result };
 }

@@ -4,12 +4,12 @@ import type { BytesColumn, Column } from "./column-batch.ts";
 import { gatherColumn, gatherValidity, type Picks, takeNumbers } from "./column-gather.ts";
 import { createEntries } from "./dictionary-entries.ts";
 import { numberEntries } from "./parquet-dictionary.ts";
+import { withPrefixes } from "./parquet-plain-writer.ts";
 import {
   type DictionaryColumn,
   type PrefixedColumn,
   type StoredColumn,
   toColumn,
-  withPrefixes,
 } from "./stored-column.ts";
 
 /** A column that rows are taken from again and again, in the form that is asked for. */

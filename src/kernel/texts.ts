@@ -1,5 +1,6 @@
 // Texts: plain pages have a length of four bytes before each, batches have them end to end with
 // offsets beside. Rules: spec/format/parquet.md, PQ-13.
+import { isAbsent } from "./bits";
 import { copyShort } from "./copy";
 
 /**
@@ -49,4 +50,49 @@ export function pickTexts(
     indexes += 4;
   }
   return ((<u64>(indexes - first) >> 2) << 32) | <u64>(to - start);
+}
+
+/**
+ * Writes the texts that are present to `to`, each with its length before it, as plain pages have them.
+ * Returns the number of bytes.
+ */
+export function frameTexts(
+  offsets: usize,
+  rows: usize,
+  data: usize,
+  validity: usize,
+  bit: usize,
+  to: usize,
+): usize {
+  const first = to;
+  for (let row: usize = 0; row < rows; row += 1) {
+    if (isAbsent(validity, bit + row)) continue;
+    const from = load<u32>(offsets + (row << 2));
+    const length = load<u32>(offsets + (row << 2), 4) - from;
+    store<u32>(to, length);
+    copyShort(to + 4, data + from, length);
+    to += 4 + length;
+  }
+  return to - first;
+}
+
+/** A text goes past the end. */
+const DAMAGED: i32 = -1;
+
+/**
+ * What each of `count` plain texts at `from` takes with its length, to `sizes`. Returns the bytes of
+ * all, or a negative number where one goes past `end`.
+ */
+export function sizeTexts(from: usize, end: usize, count: usize, sizes: usize): i32 {
+  const start = from;
+  const last = sizes + (count << 2);
+  while (sizes < last) {
+    if (end - from < 4) return DAMAGED;
+    const length = <usize>load<u32>(from);
+    if (length > end - from - 4) return DAMAGED;
+    store<u32>(sizes, <u32>length + 4);
+    from += 4 + length;
+    sizes += 4;
+  }
+  return <i32>(from - start);
 }

@@ -26,7 +26,7 @@ import {
 import { buildDictionary } from "../../src/format/parquet-dictionary.ts";
 import { HybridReader, unpackNumbers } from "../../src/format/parquet-hybrid-reader.ts";
 import { writeBitmap, writeBitRun, writeHybrid } from "../../src/format/parquet-hybrid-writer.ts";
-import { writePlain } from "../../src/format/parquet-plain-writer.ts";
+import { withPrefixes, writePlain } from "../../src/format/parquet-plain-writer.ts";
 import { openParquetFile } from "../../src/format/parquet-reader.ts";
 import { createValueDecoder } from "../../src/format/parquet-row-target.ts";
 import { computeValueRange } from "../../src/format/parquet-statistics.ts";
@@ -42,7 +42,6 @@ import {
   repeatedText,
   type StoredColumn,
   toColumn,
-  withPrefixes,
 } from "../../src/format/stored-column.ts";
 import { gatherStored, IncomingColumn } from "../../src/format/stored-gather.ts";
 import { ALL_SCHEMA, columnOf, someValueOf, valuesIn } from "./column-samples.ts";
@@ -339,7 +338,7 @@ describe("dictionaries (PQ-10)", () => {
     for (let row = 0; row < 12; row += 1) bits[row] = kinds[row % 4] as bigint;
     const column: Column = { layout: "float64", rowCount: 12, validity: undefined, values };
     const dictionary = buildDictionary([slice(column)]);
-    expect(dictionary?.entryCount).toBe(4);
+    expect(dictionary?.entries.rowCount).toBe(4);
     const chunk = encodeColumnChunk([slice(column)], {
       isNullable: true,
       codec: CODEC.none,
