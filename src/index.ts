@@ -12,8 +12,15 @@ export {
   type Where,
 } from "./hudi-table.ts";
 export type { IndexDefinition } from "./layout/index-definition.ts";
+export type { PartitionColumn } from "./layout/key-definition.ts";
+export type {
+  KeyGenerator,
+  KeyGeneratorKind,
+  PartitionField,
+} from "./layout/key-generator.ts";
 export type { TableConfig } from "./layout/table-config.ts";
 export type {
+  ColumnPath,
   DecimalName,
   Fields,
   LogicalName,
@@ -21,6 +28,11 @@ export type {
   RowOf,
   TableDefinition,
 } from "./layout/table-definition.ts";
+export type {
+  TimestampPartition,
+  TimestampType,
+  TimestampUnit,
+} from "./layout/timestamp-settings.ts";
 export type { CompareOperator, Predicate } from "./read/predicate.ts";
 export type { Scan } from "./read/scan.ts";
 export type { Clock } from "./runtime/clock.ts";
