@@ -79,15 +79,18 @@ async function collectAsSpark(scan: Scan<object>): Promise<EngineRow[]> {
   return rows.map((row) => (row.region === "" ? { ...row, region: null } : row));
 }
 
-/** Of a column that a timestamp-based key generator formats Spark shows the folder, which comes last. */
+/**
+ * Of a column that a timestamp-based key generator formats Spark shows the folder, which comes last; of
+ * one that a custom key generator formats it shows what the text of the folder is as a time: null.
+ */
 function showFolders(table: HudiTable, rows: readonly EngineRow[]): EngineRow[] {
-  const { partitions, timestamps } = table.config.keyGenerator;
+  const { kind: generator, partitions, timestamps } = table.config.keyGenerator;
   const name = partitions.find(({ kind }) => kind === "timestamp")?.name;
   if (name === undefined) return [...rows];
   const depth = timestamps?.outputFormat.text.split("/").length ?? 1;
   return rows.map((row) => {
     const folder = String(row._hoodie_partition_path).split("/").slice(-depth).join("/");
-    return { ...row, [name]: folder };
+    return { ...row, [name]: generator === "custom" ? null : folder };
   });
 }
 
@@ -95,11 +98,20 @@ function readData(table: HudiTable): Promise<EngineRow[]> {
   return collectAsSpark(table.read());
 }
 
+const CUSTOM = {
+  "hoodie.datasource.write.partitionpath.field": "region:simple,moment:timestamp",
+  "hoodie.keygen.timebased.timestamp.type": "SCALAR",
+  "hoodie.keygen.timebased.timestamp.scalar.time.unit": "MICROSECONDS",
+  "hoodie.keygen.timebased.output.dateformat": "yyyyMMdd",
+  "hoodie.keygen.timebased.timezone": "UTC",
+};
+
 /** What a fixture needs that Hudi 0.15 does not keep in the properties. */
 function openFixture(name: string, path: string, options: TableOptions = {}): Promise<HudiTable> {
-  const kinds = "hoodie.datasource.write.partitionpath.field";
-  const properties = name.includes("custom") ? { [kinds]: "region:simple,moment:timestamp" } : {};
-  return HudiTable.open(path, { ...options, properties });
+  return HudiTable.open(path, {
+    ...options,
+    ...(name.includes("custom") && { properties: CUSTOM }),
+  });
 }
 
 /** The rows that Spark shows, or where it shows folders in place of values those that the files hold. */
