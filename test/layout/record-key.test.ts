@@ -2,8 +2,9 @@
 // make no key and no path.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { ColumnBatch } from "../../src/format/column-batch.ts";
+import type { Column, ColumnBatch } from "../../src/format/column-batch.ts";
 import { createTableSchema, type Field, parseFieldType } from "../../src/format/schema.ts";
+import { parseKeyGenerator } from "../../src/layout/key-generator.ts";
 import { formatColumn, requireKeyField } from "../../src/layout/key-text.ts";
 import {
   DEFAULT_PARTITION,
@@ -317,6 +318,42 @@ describe("keys of several columns (RK-10)", () => {
       invalid(/row 0: record key b is null or empty, expected a value$/),
     );
   });
+});
+
+test("a field of a struct that is null is null, whatever lies there (RK-12)", () => {
+  const schema = createTableSchema("t", { id: "string", user: "struct<id:string?>?" });
+  const made = batchOf(schema, { id: ["a", "b"], user: [{ id: "x" }, { id: "y" }] });
+  const [id, user] = made.columns as [Column, Column];
+  const hidden = { ...made, columns: [id, { ...user, validity: Uint8Array.of(0b01) }] };
+  const scheme: KeyScheme = {
+    recordKeyFields: ["user.id", "id"],
+    keyGenerator: { keyText: "fields", hasLogicalTimestamps: false },
+  };
+  expect(valuesIn(TEXT, runAtOnce(recordKeys(hidden, scheme, describeRow)))).toEqual([
+    "user.id:x,id:a",
+    "user.id:__null__,id:b",
+  ]);
+});
+
+test("clocks that change between quarters of an hour change the folder (RK-13, RK-16)", () => {
+  const schema = createTableSchema("t", { at: "long" });
+  const change = BigInt(Date.UTC(1972, 0, 7, 0, 44, 30));
+  const made = batchOf(schema, { at: [change - 1n, change, change + 1n] });
+  const stored = new Map([
+    ["hoodie.table.keygenerator.class", "org.apache.hudi.keygen.TimestampBasedKeyGenerator"],
+    ["hoodie.keygen.timebased.timestamp.type", "EPOCHMILLISECONDS"],
+    ["hoodie.keygen.timebased.output.dateformat", "yyyy/MM/dd"],
+    ["hoodie.keygen.timebased.timezone", "Africa/Monrovia"],
+  ]);
+  const columns = { version: 6, recordKeyFields: ["id"], partitionFields: ["at"] };
+  const keyGenerator = parseKeyGenerator(stored, columns);
+  const scheme = { keyGenerator, hiveStyle: false, urlEncode: false };
+  const { paths, partitionOfRow } = runAtOnce(rowPartitions(made, scheme, describeRow));
+  expect(Array.from(partitionOfRow, (at) => paths[at])).toEqual([
+    "1972/01/06",
+    "1972/01/07",
+    "1972/01/07",
+  ]);
 });
 
 describe("folders of several columns (RK-11)", () => {
