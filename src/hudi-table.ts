@@ -213,7 +213,8 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
 
   /**
    * Removes all rows of partitions, named by the path of their folder or by the values of the
-   * partition columns. Throws `INVALID` for what names none, and for a table without partitions.
+   * partition columns; a point in time names the folder that it lies in. Throws `INVALID` for what
+   * names none, and for a table without partitions.
    */
   deletePartitions(
     partitions: Iterable<string | Partial<Row>>,

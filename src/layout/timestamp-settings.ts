@@ -173,7 +173,7 @@ function escapeRegex(text: string): string {
 /** Every folder that the pattern makes has to have a name, and no path may leave the table. */
 function requireFolderPattern(pattern: DatePattern): DatePattern {
   for (const part of pattern.parts) {
-    if (part.kind === "text" && /[\\\p{Cc}]|\.\.|\/\//u.test(part.text)) {
+    if (part.kind === "text" && /[\\\p{Cc}]|\.\.|\/[/._]/u.test(part.text)) {
       throw invalid(
         `output format ${JSON.stringify(pattern.text)} holds what makes no folder`,
         "names",
@@ -181,7 +181,7 @@ function requireFolderPattern(pattern: DatePattern): DatePattern {
     }
   }
   const [first, last] = [pattern.parts[0], pattern.parts.at(-1)];
-  const opens = first?.kind === "text" && /^[/._]/.test(first.text);
+  const opens = first?.kind === "text" && /^([/._]|metadata\/)/.test(first.text);
   if (opens || (last?.kind === "text" && last.text.endsWith("/"))) {
     throw invalid(
       `output format ${JSON.stringify(pattern.text)} begins or ends with what makes no folder`,

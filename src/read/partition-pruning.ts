@@ -62,10 +62,12 @@ function pathBounds(
   const isPlain = isWhole && parts.length === least;
   const found = new Map<string, ColumnBounds>();
   let at = 0;
-  for (const { name, field, levels } of columns) {
-    const part = parts[at];
-    if (part === undefined) break;
-    const isExact = isPlain || levels !== undefined;
+  for (const [index, { name, field, levels }] of columns.entries()) {
+    if (at >= parts.length) break;
+    // All that is left belongs to the last column.
+    const isLast = index === columns.length - 1;
+    const part = isLast ? parts.slice(at).join("/") : (parts[at] as string);
+    const isExact = isPlain || levels !== undefined || (isLast && isWhole);
     const bounds = field && segmentBounds(config, { ...field, name }, part, isExact);
     if (bounds) found.set(name, bounds);
     if (!isExact) break;

@@ -167,6 +167,11 @@ describe("the key generator of a new table (TBL-6)", () => {
     [{ recordKey: "id", partitionBy: { ...BY_DAY, outputFormat: "/yyyy" } }, /begins or ends/],
     [{ recordKey: "id", partitionBy: { ...BY_DAY, outputFormat: "yyyy//MM" } }, /no folder/],
     [{ recordKey: "id", partitionBy: { ...BY_DAY, outputFormat: "yyyy'/../'MM" } }, /no folder/],
+    [{ recordKey: "id", partitionBy: { ...BY_DAY, outputFormat: "yyyy'/_m'MM" } }, /no folder/],
+    [
+      { recordKey: "id", partitionBy: { ...BY_DAY, outputFormat: "'metadata/'MM" } },
+      /begins or ends/,
+    ],
     [{ recordKey: "id", partitionBy: { ...BY_DAY, outputFormat: "QQ" } }, /QQ is not known/],
     [{ recordKey: "id", partitionBy: { ...BY_DAY, outputZone: "Mars/Base" } }, /"Mars\/Base"/],
     [

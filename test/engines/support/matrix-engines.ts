@@ -323,13 +323,16 @@ async function findLowerCasePartitioning(
   return { partitionColumns: partitionColumns.map((name) => name.toLowerCase()), partitions };
 }
 
-/** Spark shows the text of the folder for the column that points in time are made of. */
+/**
+ * Spark shows the text of the folder for the column that points in time are made of. With more levels
+ * than several columns it takes the table for one without partitions, and shows what the files hold.
+ */
 function showFoldersAsTimes(
   { definition, folderOf }: Shape,
   rows: readonly EngineRow[],
 ): { readonly rows: readonly EngineRow[]; readonly notes: readonly string[] } {
   const [time] = timestampPartitions(definition);
-  if (!time || !folderOf) return { rows, notes: [] };
+  if (!time || !folderOf || partitionNames(definition).length > 1) return { rows, notes: [] };
   const depth = time.outputFormat.split("/").length;
   const shown = rows.map((row) => ({
     ...row,
