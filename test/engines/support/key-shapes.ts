@@ -32,6 +32,15 @@ const BY_DAY: TimestampPartition = {
   outputFormat: "yyyy/MM/dd",
 };
 
+/** Without slashes, which Spark does not read beside another partition column. */
+const BY_MOMENT: TimestampPartition = {
+  field: "moment",
+  type: "SCALAR",
+  unit: "MICROSECONDS",
+  outputFormat: "yyyyMMdd",
+};
+const MOMENTS = [1_709_164_800_123_456n, 0n, 1_709_251_199_999_999n, null, 1_731_000_000_000_000n];
+
 /** Null counts as the first millisecond of 1970. */
 function dayFolder({ big }: EngineRow): string {
   const day = new Date(Number(big ?? 1n)).toISOString().slice(0, 10);
@@ -99,9 +108,12 @@ export const KEY_SHAPES: readonly Shape[] = [
   }),
   shape({
     name: "custom_folders",
-    table: { recordKey: TWO_KEYS, partitionBy: ["region", BY_DAY] },
-    steps: manyCommits(spread({ region: REGIONS, big: TIMES })),
-    folderOf: (row) => `${row.region ?? ""}/${dayFolder(row)}`,
+    table: { recordKey: TWO_KEYS, partitionBy: ["region", BY_MOMENT] },
+    steps: manyCommits(spread({ region: REGIONS, moment: MOMENTS })),
+    folderOf: ({ region, moment }) => {
+      const ms = moment === null || moment === undefined ? 0n : BigInt(moment) / 1000n;
+      return `${region ?? ""}/${new Date(Number(ms)).toISOString().slice(0, 10)}`;
+    },
   }),
   shape({
     name: "nested_key",

@@ -51,6 +51,8 @@ const WHOLE_MILLISECONDS =
   "Presto cuts a timestamp to whole milliseconds, and so is the expectation.";
 const FOLDER_AS_TIME =
   "Spark shows the text of the folder in place of a column that a timestamp-based key generator formats.";
+const FOLDER_AS_NULL =
+  "Spark shows null in place of a timestamp that a custom key generator formats.";
 const OWN_COLUMN =
   "Presto needs a partition column of its own for folders that are formatted points in time.";
 const REBASE_SETTING = "spark.sql.parquet.datetimeRebaseModeInRead";
@@ -324,15 +326,18 @@ async function findLowerCasePartitioning(
 }
 
 /**
- * Spark shows the text of the folder for the column that points in time are made of. With more levels
- * than several columns it takes the table for one without partitions, and shows what the files hold.
+ * Spark shows the text of the folder for the column that points in time are made of; beside another
+ * partition column it shows what that text is as a value of the column: no time, so null.
  */
 function showFoldersAsTimes(
   { definition, folderOf }: Shape,
   rows: readonly EngineRow[],
 ): { readonly rows: readonly EngineRow[]; readonly notes: readonly string[] } {
   const [time] = timestampPartitions(definition);
-  if (!time || !folderOf || partitionNames(definition).length > 1) return { rows, notes: [] };
+  if (!time || !folderOf) return { rows, notes: [] };
+  if (partitionNames(definition).length > 1) {
+    return { rows: rows.map((row) => ({ ...row, [time.field]: null })), notes: [FOLDER_AS_NULL] };
+  }
   const depth = time.outputFormat.split("/").length;
   const shown = rows.map((row) => ({
     ...row,
