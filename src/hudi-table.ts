@@ -4,6 +4,7 @@ import { loadCommitMetadata, loadFileSystemView } from "./file-group/file-system
 import { loadTableSchema } from "./file-group/table-schema.ts";
 import { createTaskRunner, type TaskRunner, type WorkerOptions } from "./file-group/task-runner.ts";
 import type { TableSchema } from "./format/schema.ts";
+import { addKeyProperties } from "./layout/key-options.ts";
 import type { TableConfig } from "./layout/table-config.ts";
 import {
   defineTable,
@@ -59,6 +60,8 @@ export interface TableOptions extends Abortable {
   readonly workers?: WorkerOptions | undefined;
   /** `drop` switches off a metadata table that this library would leave stale. */
   readonly metadataTable?: "drop" | undefined;
+  /** Settings of the key generator that `hoodie.properties` lacks, by Hudi's names; for `open`. */
+  readonly properties?: Readonly<Record<string, string>> | undefined;
   /** Clock and randomness; for tests. */
   readonly runtime?: Runtime | undefined;
 }
@@ -158,14 +161,15 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
     const storage = given ?? openStorage(location, { ...options.storage, runtime });
     try {
       await prepare(storage, runtime);
-      const config = await loadTableConfig(storage, options.signal);
-      const context = { storage, config, runtime };
+      const stored = await loadTableConfig(storage, options.signal);
+      const context = { storage, config: stored, runtime };
       // Other versions are only read, so that nothing of theirs gets stale.
       const opened =
-        options.metadataTable === "drop" && config.version === 6
+        options.metadataTable === "drop" && stored.version === 6
           ? await switchMetadataTableOff(context, settings, options.signal)
           : context;
-      return new HudiTable<Row>(opened, settings, options, given === undefined);
+      const config = addKeyProperties(opened.config, options.properties ?? {});
+      return new HudiTable<Row>({ ...opened, config }, settings, options, given === undefined);
     } catch (error) {
       if (!given) await bestEffort(() => storage.close());
       throw error;
@@ -222,7 +226,8 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
 
   /**
    * Removes all rows of partitions, named by the path of their folder or by the values of the
-   * partition columns. Throws `INVALID` for what names none, and for a table without partitions.
+   * partition columns; a point in time names the folder that it lies in. Throws `INVALID` for what
+   * names none, and for a table without partitions.
    */
   deletePartitions(
     partitions: Iterable<string | Partial<Row>>,

@@ -13,8 +13,15 @@ export {
 } from "./hudi-table.ts";
 export type { AvroRecordSchema, SchemaSource } from "./layout/definition-schema.ts";
 export type { IndexDefinition } from "./layout/index-definition.ts";
+export type { PartitionColumn } from "./layout/key-definition.ts";
+export type {
+  KeyGenerator,
+  KeyGeneratorKind,
+  PartitionField,
+} from "./layout/key-generator.ts";
 export type { TableConfig } from "./layout/table-config.ts";
 export type {
+  ColumnPath,
   DecimalName,
   EnumName,
   Fields,
@@ -25,6 +32,11 @@ export type {
   SchemaTableDefinition,
   TableDefinition,
 } from "./layout/table-definition.ts";
+export type {
+  TimestampPartition,
+  TimestampType,
+  TimestampUnit,
+} from "./layout/timestamp-settings.ts";
 export type { CompareOperator, Predicate } from "./read/predicate.ts";
 export type { Scan } from "./read/scan.ts";
 export type {

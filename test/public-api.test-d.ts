@@ -124,6 +124,21 @@ async function create(): Promise<void> {
   });
   // @ts-expect-error: a bucket index has a number of buckets
   await HudiTable.create("here", { ...base, recordKey: "id", index: { kind: "bucket" } });
+  const user = { id: "string", user: "struct<id:string>", day: "date?", ms: "long" } as const;
+  const folders = { field: "ms", type: "EPOCHMILLISECONDS", outputFormat: "yyyy" } as const;
+  const keyed = await HudiTable.create("here", {
+    ...base,
+    fields: user,
+    recordKey: ["user.id", "id"],
+    partitionBy: ["day", folders],
+  });
+  same<typeof keyed, HudiTable<RowOf<typeof user>>>(true);
+  await HudiTable.create("here", { ...base, fields: user, recordKey: "id", partitionBy: folders });
+  // @ts-expect-error: each of several is a column
+  await HudiTable.create("here", { ...base, fields: user, recordKey: ["id", "key"] });
+  const nowhere = { ...folders, field: "at" } as const;
+  // @ts-expect-error: and so is one of points in time
+  await HudiTable.create("here", { ...base, fields: user, recordKey: "id", partitionBy: nowhere });
   const stays = { kind: "global-bloom", updatePartitionPath: false } as const;
   await HudiTable.create("here", { ...base, recordKey: "id", index: stays });
 }

@@ -127,7 +127,7 @@ function hudiOptions(kind: WriteJob["kind"], codec: string): Record<string, stri
   return {
     "hoodie.table.name": DEFINITION.name,
     "hoodie.datasource.write.operation": kind === "upsert" ? "upsert" : "bulk_insert",
-    "hoodie.datasource.write.recordkey.field": DEFINITION.recordKey,
+    "hoodie.datasource.write.recordkey.field": String(DEFINITION.recordKey),
     "hoodie.datasource.write.partitionpath.field": "",
     "hoodie.datasource.write.keygenerator.class":
       "org.apache.hudi.keygen.NonpartitionedKeyGenerator",

@@ -13,6 +13,8 @@ export interface CommonFlags {
   readonly endpoint?: string;
   readonly region?: string;
   readonly pathStyle?: true;
+  /** Of commands that write. */
+  readonly property?: readonly string[];
 }
 
 /** Flags of every command that prints rows. */
@@ -35,6 +37,22 @@ export function addCommonFlags(command: Command): Command {
     .option("--endpoint <url>", "URL of a compatible store, such as http://127.0.0.1:9000")
     .option("--region <name>", "region of the bucket")
     .option("--path-style", "put the bucket into the path, not the host name");
+}
+
+/** The flag `--property` of commands that write. */
+export function propertyOption(): Option {
+  const description = "a setting of keys that the table itself lacks, by Hudi's name";
+  return new Option("--property <key=value...>", description);
+}
+
+/** The settings that `--property` names. */
+export function readProperties(texts: readonly string[]): Record<string, string> {
+  const entries = texts.map((text): [string, string] => {
+    const at = text.indexOf("=");
+    if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
+    throw new UsageError(`cannot use --property ${text}: expected key=value`);
+  });
+  return Object.fromEntries(entries);
 }
 
 /** Declares which rows and columns are read and how they are printed. */

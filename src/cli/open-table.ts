@@ -2,7 +2,7 @@
 import type { HudiTable, TableOptions } from "../hudi-table.ts";
 import type { StorageSettings } from "../storage/open-storage.ts";
 import type { Storage } from "../storage/storage.ts";
-import type { CommonFlags } from "./flags.ts";
+import { type CommonFlags, readProperties } from "./flags.ts";
 import type { LakeIo } from "./lake-io.ts";
 
 /** Settings of the store that flags say. */
@@ -24,10 +24,11 @@ export async function useTable<T>(
   work: (table: HudiTable) => Promise<T>,
   options: UseTableOptions = {},
 ): Promise<T> {
+  const properties = readProperties(flags.property ?? []);
   const { HudiTable: Table } = await import("../hudi-table.ts");
   const { signal, runtime } = io;
   const storage = options.storage ?? storageSettings(flags);
-  const table = await Table.open(location, { ...options, signal, runtime, storage });
+  const table = await Table.open(location, { ...options, properties, signal, runtime, storage });
   try {
     return await work(table);
   } finally {

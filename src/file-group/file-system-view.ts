@@ -25,8 +25,8 @@ export interface FileSystemViewOptions {
   readonly asOf?: InstantTime | undefined;
   /** Only these partitions; without it, all that are found. */
   readonly partitions?: readonly string[] | undefined;
-  /** Leaves out partitions before they are listed; sees the folders above them as well. */
-  readonly keepPartition?: ((partitionPath: string) => boolean) | undefined;
+  /** Leaves out partitions (`isWhole`) and, before they are listed, folders above them. */
+  readonly keepPartition?: ((path: string, isWhole: boolean) => boolean) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -175,13 +175,13 @@ async function findPartitions(
           (object) => isPartitionMetafile(object) || object.path.endsWith(".parquet"),
         );
         if (isPartition && folder !== "") {
-          found.push({ partitionPath: folder, objects });
+          if (keep(folder, true)) found.push({ partitionPath: folder, objects });
           return [];
         }
         return folders
           .filter((name) => name !== META_FOLDER && !name.startsWith("."))
           .map((name) => (folder === "" ? name : `${folder}/${name}`))
-          .filter(keep);
+          .filter((path) => keep(path, false));
       },
       signal,
     );

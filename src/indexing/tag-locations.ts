@@ -5,7 +5,7 @@ import type { FileSlice } from "../file-group/file-slice.ts";
 import type { TaskRunner } from "../file-group/task-runner.ts";
 import type { BytesColumn } from "../format/column-batch.ts";
 import { gatherColumnSteps, takeNumbers } from "../format/column-gather.ts";
-import type { RowPartitions } from "../layout/record-key.ts";
+import type { RowPartitions } from "../layout/partition-path.ts";
 import { isGlobalIndex, type TableConfig } from "../layout/table-config.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
 import { runInTurns, type Steps } from "../runtime/steps.ts";

@@ -1,18 +1,18 @@
-// Record key and partition path of each row, as bytes; the names of the meta columns.
-// Rules: spec/format/record-key.md, RK-1 to RK-8.
+// The record key of each row, as bytes; the names of the meta columns.
+// Rules: spec/format/record-key.md, RK-1, RK-2, RK-7 to RK-10 and RK-14.
 
 import { HudiError } from "../errors.ts";
-import { isBitSet } from "../format/bitmap.ts";
+import { ByteCopier } from "../format/byte-copier.ts";
 import {
   type BytesColumn,
   type Column,
   type ColumnBatch,
   isPresent,
-  requireColumn,
 } from "../format/column-batch.ts";
-import { KeyTable } from "../format/key-table.ts";
-import { type Field, formatType, requireField, type TableSchema } from "../format/schema.ts";
+import type { Field, TableSchema } from "../format/schema.ts";
 import type { Steps } from "../runtime/steps.ts";
+import type { KeyGenerator } from "./key-generator.ts";
+import { formatColumn, requireKeyColumn, requireKeyPath } from "./key-text.ts";
 
 /** The meta columns, in the order in which every base file begins. */
 export const META_FIELDS: readonly string[] = [
@@ -23,31 +23,14 @@ export const META_FIELDS: readonly string[] = [
   "_hoodie_file_name",
 ];
 
-/** The path segment of a row whose partition value is null or empty. */
-export const DEFAULT_PARTITION = "__HIVE_DEFAULT_PARTITION__";
-
-const KEY_KINDS: ReadonlySet<string> = new Set([
-  "string",
-  "enum",
-  "int",
-  "long",
-  "date",
-  "boolean",
-  "timestamp-micros",
-]);
+/** What stands in a list of columns for a value that is null, and for one that is empty. */
+export const NULL_PLACEHOLDER = "__null__";
+export const EMPTY_PLACEHOLDER = "__empty__";
 
 /** Rows worked through between two steps. */
 const ROWS_A_STEP = 65_536;
-
-/** Checks that a column can serve as record key or partition column; throws `INVALID`. */
-export function requireKeyField(schema: TableSchema, name: string, role: string): Field {
-  const field = requireField(schema, name);
-  if (KEY_KINDS.has(field.type.kind)) return field;
-  throw new HudiError(
-    "INVALID",
-    `cannot use column ${name} as ${role}: found type ${formatType(field.type)}, expected one of ${[...KEY_KINDS].join(", ")}`,
-  );
-}
+/** What the offsets of a column reach. */
+const MOST_BYTES = 0x7fff_ffff;
 
 /** The meta columns as fields, followed by the columns of the table. */
 export function addMetaFields(schema: TableSchema): TableSchema {
@@ -57,170 +40,152 @@ export function addMetaFields(schema: TableSchema): TableSchema {
   return { name: schema.name, fields: [...meta, ...schema.fields] };
 }
 
+/** What record keys are made by. */
+export interface KeyScheme {
+  readonly recordKeyFields: readonly string[];
+  readonly keyGenerator: Pick<KeyGenerator, "keyText" | "hasLogicalTimestamps">;
+}
+
 /**
- * The record key of each row, in the text form that Hudi gives the type of the key column. Throws
- * `INVALID` naming the row whose key is null or empty.
+ * The record key of each row, in the text form that Hudi gives the types of the key columns: the bare
+ * value, or a list of `column:value`. Throws `INVALID` naming the row that has no key.
  */
 export function* recordKeys(
   batch: ColumnBatch,
-  keyField: string,
+  scheme: KeyScheme,
   describeRow: (row: number) => string,
 ): Steps<BytesColumn> {
-  const column = requireColumn(batch, keyField);
-  const field = requireField(batch.schema, keyField);
-  const keys = yield* formatColumn(field, column);
-  for (let row = 0; row < batch.rowCount; row += 1) {
+  const parts: KeyPart[] = [];
+  for (const name of scheme.recordKeyFields) {
+    const column = requireKeyColumn(batch, name);
+    const field = requireKeyPath(batch.schema, name);
+    const { hasLogicalTimestamps } = scheme.keyGenerator;
+    parts.push({ name, column, texts: yield* formatColumn(field, column, hasLogicalTimestamps) });
+  }
+  const [first] = parts;
+  if (first && parts.length === 1 && scheme.keyGenerator.keyText !== "fields") {
+    return yield* requireTexts(first, describeRow);
+  }
+  return yield* joinParts(parts, batch.rowCount, describeRow);
+}
+
+/** One key column and its values as text. */
+interface KeyPart {
+  readonly name: string;
+  readonly column: Column;
+  readonly texts: BytesColumn;
+}
+
+function* requireTexts(
+  { name, column, texts }: KeyPart,
+  describeRow: (row: number) => string,
+): Steps<BytesColumn> {
+  for (let row = 0; row < texts.rowCount; row += 1) {
     if (row % ROWS_A_STEP === ROWS_A_STEP - 1) yield;
-    if (!isPresent(column, row) || keys.offsets[row] === keys.offsets[row + 1]) {
+    if (!isPresent(column, row) || texts.offsets[row] === texts.offsets[row + 1]) {
       throw new HudiError(
         "INVALID",
-        `cannot use ${describeRow(row)}: record key ${keyField} is ${isPresent(column, row) ? "empty" : "null"}, expected a value`,
+        `cannot use ${describeRow(row)}: record key ${name} is ${isPresent(column, row) ? "empty" : "null"}, expected a value`,
       );
     }
   }
-  return keys;
+  return texts;
 }
 
-/** The partition of each row: `paths[partitionOfRow[row]]`. */
-export interface RowPartitions {
-  readonly paths: readonly string[];
-  readonly partitionOfRow: Int32Array;
-}
-
-/** How partition values become paths. */
-export interface PartitionStyle {
-  readonly field: string | undefined;
-  readonly hiveStyle: boolean;
-  readonly urlEncode: boolean;
-}
-
-/** The partition path of each row. Throws `INVALID` naming the row whose value makes no path. */
-export function* rowPartitions(
-  batch: ColumnBatch,
-  style: PartitionStyle,
+/** `a:1,b:x` for each row, made of bytes. Separators in values are not escaped, as in Hudi. */
+function* joinParts(
+  parts: readonly KeyPart[],
+  rowCount: number,
   describeRow: (row: number) => string,
-): Steps<RowPartitions> {
-  const partitionOfRow = new Int32Array(batch.rowCount);
-  if (style.field === undefined) return { paths: [""], partitionOfRow };
-  const column = requireColumn(batch, style.field);
-  const texts = yield* formatColumn(requireField(batch.schema, style.field), column);
-  const values = new KeyTable(64);
-  const paths: string[] = [];
-  for (let row = 0; row < batch.rowCount; row += 1) {
+): Steps<BytesColumn> {
+  const offsets = new Int32Array(rowCount + 1);
+  const writers = parts.map((part, index) => new PartWriter(part, index > 0));
+  let size = 0;
+  for (let row = 0; row < rowCount; row += 1) {
     if (row % ROWS_A_STEP === ROWS_A_STEP - 1) yield;
-    const start = isPresent(column, row) ? (texts.offsets[row] as number) : 0;
-    const end = isPresent(column, row) ? (texts.offsets[row + 1] as number) : 0;
-    const id = values.add(0, texts.data, start, end);
-    if (id === paths.length) {
-      const value = Buffer.from(values.keyBytes(id)).toString("utf8");
-      paths.push(formatPartitionPath(value, style, () => describeRow(row)));
+    let hasValue = false;
+    for (const writer of writers) {
+      size += writer.lengthOf(row);
+      hasValue ||= writer.hasValue(row);
     }
-    partitionOfRow[row] = id;
+    if (!hasValue) throw keyWithoutValue(parts, describeRow(row));
+    if (size > MOST_BYTES) throw keysTooLong(describeRow(row));
+    offsets[row + 1] = size;
   }
-  return { paths, partitionOfRow };
+  const data = new Uint8Array(size);
+  for (const writer of writers) writer.open(data);
+  for (let row = 0; row < rowCount; row += 1) {
+    if (row % ROWS_A_STEP === ROWS_A_STEP - 1) yield;
+    let at = offsets[row] as number;
+    for (const writer of writers) at = writer.write(row, at);
+  }
+  return { layout: "bytes", rowCount, validity: undefined, offsets, data };
 }
 
-/** The partition path of one value; an empty text stands for null as well. */
-export function formatPartitionPath(
-  value: string,
-  style: PartitionStyle,
-  describe: () => string,
-): string {
-  const encoded = style.urlEncode ? encodePartitionValue(value) : value;
-  if (!style.urlEncode && /[/\\]/.test(value)) {
-    throw invalidPartition(describe(), style.field, value, "it holds / or \\");
+/** Writes what one column gives the keys. */
+class PartWriter {
+  readonly #part: KeyPart;
+  /** The column's name with a colon, followed by each of the placeholders. */
+  readonly #fixed: Uint8Array;
+  readonly #prefixBytes: number;
+  #fixedCopier: ByteCopier | undefined;
+  #textCopier: ByteCopier | undefined;
+
+  constructor(part: KeyPart, isLater: boolean) {
+    this.#part = part;
+    const prefix = Buffer.from(`${isLater ? "," : ""}${part.name}:`, "utf8");
+    this.#prefixBytes = prefix.length;
+    this.#fixed = Buffer.concat([prefix, Buffer.from(NULL_PLACEHOLDER + EMPTY_PLACEHOLDER)]);
   }
-  const segment = encoded === "" ? DEFAULT_PARTITION : encoded;
-  if (/\p{Cc}/u.test(segment)) {
-    throw invalidPartition(describe(), style.field, value, "it holds a control character");
+
+  hasValue(row: number): boolean {
+    return isPresent(this.#part.column, row) && this.#textBytes(row) > 0;
   }
-  if (segment.includes("..") || segment === ".") {
-    throw invalidPartition(describe(), style.field, value, "it holds .. or is a dot");
+
+  lengthOf(row: number): number {
+    const { column } = this.#part;
+    if (!isPresent(column, row)) return this.#prefixBytes + NULL_PLACEHOLDER.length;
+    return this.#prefixBytes + (this.#textBytes(row) || EMPTY_PLACEHOLDER.length);
   }
-  const path = style.hiveStyle ? `${style.field}=${segment}` : segment;
-  if (!style.hiveStyle && (path.startsWith(".") || path === "metadata" || path.startsWith("_"))) {
-    if (path !== DEFAULT_PARTITION) {
-      throw invalidPartition(describe(), style.field, value, "engines skip folders of this name");
+
+  open(target: Uint8Array): void {
+    this.#fixedCopier = new ByteCopier(this.#fixed, target);
+    this.#textCopier = new ByteCopier(this.#part.texts.data, target);
+  }
+
+  /** Returns where the next part begins. */
+  write(row: number, at: number): number {
+    const { column, texts } = this.#part;
+    const prefix = this.#prefixBytes;
+    const nullBytes = NULL_PLACEHOLDER.length;
+    if (!isPresent(column, row)) {
+      this.#fixedCopier?.copy(0, prefix + nullBytes, at);
+      return at + prefix + nullBytes;
     }
+    this.#fixedCopier?.copy(0, prefix, at);
+    const length = this.#textBytes(row);
+    if (length > 0) this.#textCopier?.copy(texts.offsets[row] as number, length, at + prefix);
+    else this.#fixedCopier?.copy(prefix + nullBytes, EMPTY_PLACEHOLDER.length, at + prefix);
+    return at + prefix + (length || EMPTY_PLACEHOLDER.length);
   }
-  return path;
+
+  #textBytes(row: number): number {
+    const { offsets } = this.#part.texts;
+    return (offsets[row + 1] as number) - (offsets[row] as number);
+  }
 }
 
-function invalidPartition(
-  row: string,
-  field: string | undefined,
-  value: string,
-  fact: string,
-): HudiError {
+function keyWithoutValue(parts: readonly KeyPart[], row: string): HudiError {
+  const names = parts.map(({ name }) => name).join(", ");
   return new HudiError(
     "INVALID",
-    `cannot use ${row}: partition column ${field} has the value ${JSON.stringify(value.slice(0, 80))}, ${fact}; expected a value that can be one folder name`,
+    `cannot use ${row}: record key ${names} is null or empty, expected a value${parts.length > 1 ? " in one of them" : ""}`,
   );
 }
 
-/** Percent-encodes what Hudi encodes in a path segment. */
-export function encodePartitionValue(value: string): string {
-  let result = "";
-  for (const char of value) {
-    const code = char.codePointAt(0) as number;
-    const escaped = code < 0x20 || code === 0x7f || "\"#%'*/:=?\\{[]^".includes(char);
-    result += escaped ? `%${code.toString(16).toUpperCase().padStart(2, "0")}` : char;
-  }
-  return result;
-}
-
-/** The values of a key column as text in UTF-8. Strings are shared, not copied. */
-export function* formatColumn(field: Field, column: Column): Steps<BytesColumn> {
-  if (column.layout === "bytes") return column;
-  const { rowCount, validity } = column;
-  const format = keyFormatter(field, column);
-  const offsets = new Int32Array(rowCount + 1);
-  const data = Buffer.allocUnsafeSlow(rowCount * 20);
-  let used = 0;
-  for (let row = 0; row < rowCount; row += 1) {
-    if (row % ROWS_A_STEP === ROWS_A_STEP - 1) yield;
-    if (isPresent(column, row)) used += data.write(format(row), used, "latin1");
-    offsets[row + 1] = used;
-  }
-  const texts = new Uint8Array(data.buffer, data.byteOffset, used);
-  return { layout: "bytes", rowCount, validity, offsets, data: texts };
-}
-
-function keyFormatter(field: Field, column: Column): (row: number) => string {
-  switch (column.layout) {
-    case "bits":
-      return (row) => String(isBitSet(column.values, row));
-    case "int32":
-      return field.type.kind === "date"
-        ? (row) => formatDays(column.values[row] as number)
-        : (row) => String(column.values[row]);
-    case "int64":
-      return (row) => String(column.values[row]);
-    default:
-      throw new HudiError(
-        "UNSUPPORTED",
-        `cannot use column ${field.name} as a key: type ${formatType(field.type)}`,
-      );
-  }
-}
-
-/**
- * A day as Java writes it: `yyyy-MM-dd`, with a sign before years of more than four digits and before
- * those that are negative. Counted by hand, because days reach further than a `Date` does.
- */
-function formatDays(daysSinceEpoch: number): string {
-  // Days of the era of 400 years that begins with March of year 0: leap days come last in a year.
-  const days = daysSinceEpoch + 719_468;
-  const era = Math.floor(days / 146_097);
-  const day = days - era * 146_097;
-  const leapDays = Math.floor(day / 1_460) - Math.floor(day / 36_524) + Math.floor(day / 146_096);
-  const yearOfEra = Math.floor((day - leapDays) / 365);
-  const dayOfYear = day - (365 * yearOfEra + (yearOfEra >> 2) - Math.floor(yearOfEra / 100));
-  const month = Math.floor((5 * dayOfYear + 2) / 153);
-  const dayOfMonth = dayOfYear - Math.floor((153 * month + 2) / 5) + 1;
-  const year = era * 400 + yearOfEra + (month >= 10 ? 1 : 0);
-  const sign = year < 0 ? "-" : year > 9999 ? "+" : "";
-  const two = (value: number): string => String(value).padStart(2, "0");
-  const name = String(Math.abs(year)).padStart(4, "0");
-  return `${sign}${name}-${two(((month + 2) % 12) + 1)}-${two(dayOfMonth)}`;
+function keysTooLong(row: string): HudiError {
+  return new HudiError(
+    "INVALID",
+    `cannot use ${row}: the record keys up to it have more than ${MOST_BYTES} bytes, expected fewer rows in a write`,
+  );
 }

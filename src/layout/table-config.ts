@@ -2,6 +2,13 @@
 // Rules: spec/format/table-layout.md, TBL-1 to TBL-9.
 import { crc32 } from "node:zlib";
 import { HudiError } from "../errors.ts";
+import {
+  KEY_GENERATOR_CLASS,
+  KEY_GENERATOR_CLASSES,
+  type KeyGenerator,
+  type KeyGeneratorKind,
+  parseKeyGenerator,
+} from "./key-generator.ts";
 import { PROPERTIES_BACKUP_PATH, PROPERTIES_PATH } from "./table-paths.ts";
 
 /** How record keys are found again. */
@@ -26,6 +33,8 @@ export interface TableConfig {
   readonly layout: 1 | 2;
   readonly recordKeyFields: readonly string[];
   readonly partitionFields: readonly string[];
+  /** How record keys and partition paths are made of those. */
+  readonly keyGenerator: KeyGenerator;
   readonly orderingField: string | undefined;
   readonly hiveStyle: boolean;
   readonly urlEncode: boolean;
@@ -45,8 +54,11 @@ export interface TableConfig {
 /** What a new table is made of. */
 export interface NewTableConfig {
   readonly name: string;
-  readonly recordKeyField: string;
-  readonly partitionField?: string | undefined;
+  readonly recordKeyFields: readonly string[];
+  readonly partitionFields: readonly string[];
+  readonly keyGenerator: KeyGeneratorKind;
+  /** Further properties of the key generator. */
+  readonly keyProperties: readonly (readonly [string, string])[];
   readonly orderingField?: string | undefined;
   readonly hiveStyle: boolean;
   readonly urlEncode: boolean;
@@ -56,7 +68,6 @@ export interface NewTableConfig {
 }
 
 const VERSION = "hoodie.table.version";
-const KEYGEN = "org.apache.hudi.keygen";
 const PAYLOAD = "org.apache.hudi.common.model";
 
 /** CRC-32 of `<database>.<table>`: it only tells a truncated file from a whole one. */
@@ -74,7 +85,7 @@ export function createTableProperties(config: NewTableConfig): Map<string, strin
     ["hoodie.timeline.layout.version", "1"],
     ["hoodie.table.base.file.format", "PARQUET"],
     ["hoodie.table.checksum", tableChecksum("default", config.name)],
-    ["hoodie.table.recordkey.fields", config.recordKeyField],
+    ["hoodie.table.recordkey.fields", config.recordKeyFields.join(",")],
     ["hoodie.table.create.schema", config.createSchema],
     ["hoodie.table.timeline.timezone", config.timelineZone],
     ["hoodie.archivelog.folder", "archived"],
@@ -82,14 +93,13 @@ export function createTableProperties(config: NewTableConfig): Map<string, strin
     ["hoodie.datasource.write.partitionpath.urlencode", String(config.urlEncode)],
     ["hoodie.datasource.write.drop.partition.columns", "false"],
     ["hoodie.partition.metafile.use.base.format", "false"],
-    ...indexProperties(config.index, config.recordKeyField),
+    ...indexProperties(config.index, config.recordKeyFields.join(",")),
   ]);
-  if (config.partitionField === undefined) {
-    properties.set("hoodie.table.keygenerator.class", `${KEYGEN}.NonpartitionedKeyGenerator`);
-  } else {
-    properties.set("hoodie.table.partition.fields", config.partitionField);
-    properties.set("hoodie.table.keygenerator.class", `${KEYGEN}.SimpleKeyGenerator`);
+  if (config.partitionFields.length > 0) {
+    properties.set("hoodie.table.partition.fields", config.partitionFields.join(","));
   }
+  properties.set(KEY_GENERATOR_CLASS, KEY_GENERATOR_CLASSES[config.keyGenerator]);
+  for (const [key, value] of config.keyProperties) properties.set(key, value);
   if (config.orderingField !== undefined) {
     properties.set("hoodie.table.precombine.field", config.orderingField);
     properties.set("hoodie.compaction.payload.class", `${PAYLOAD}.DefaultHoodieRecordPayload`);
@@ -224,16 +234,17 @@ export function parseTableConfig(
   const ordering = list("hoodie.table.ordering.fields").concat(
     list("hoodie.table.precombine.field"),
   );
+  const recordKeyFields = list("hoodie.table.recordkey.fields");
+  const partitionFields = list("hoodie.table.partition.fields");
   return {
     name,
     databaseName,
     type: requireType(require("hoodie.table.type"), damaged),
     version,
     layout,
-    recordKeyFields: list("hoodie.table.recordkey.fields"),
-    partitionFields: list("hoodie.table.partition.fields").map(
-      (field) => field.split(":")[0] as string,
-    ),
+    recordKeyFields,
+    partitionFields: partitionFields.map((field) => field.split(":")[0] as string),
+    keyGenerator: parseKeyGenerator(properties, { version, recordKeyFields, partitionFields }),
     orderingField: ordering[0],
     hiveStyle: isTrue(properties, "hoodie.datasource.write.hive_style_partitioning"),
     urlEncode: isTrue(properties, "hoodie.datasource.write.partitionpath.urlencode"),

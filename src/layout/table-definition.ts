@@ -4,7 +4,7 @@ import { formatAvroSchema } from "../format/avro-schema.ts";
 import type { TableSchema } from "../format/schema.ts";
 import { requireOrderingField, resolveSchema, type SchemaSource } from "./definition-schema.ts";
 import { defineIndex, type IndexDefinition } from "./index-definition.ts";
-import { requireKeyField } from "./record-key.ts";
+import { defineKeys, type KeyDefinition } from "./key-definition.ts";
 import { createTableProperties } from "./table-config.ts";
 
 /** The values of a row, by the type of the column. */
@@ -62,13 +62,24 @@ type ValueOf<T> = T extends `${infer N}?` ? ValueOfName<N> | null : ValueOfName<
 /** The row that a field list describes. */
 export type RowOf<F extends Fields> = { -readonly [K in keyof F]: ValueOf<F[K]> };
 
+/** A column of the field list, or a field of a struct in one. */
+export type ColumnPath<F extends Fields> = (keyof F & string) | `${keyof F & string}.${string}`;
+
 /** A new table. */
 export interface TableDefinition<F extends Fields = Fields> {
   readonly name: string;
   readonly type: "copy-on-write";
   readonly fields: F;
-  readonly recordKey: keyof F & string;
-  readonly partitionBy?: (keyof F & string) | undefined;
+  /** One column or several; a field of a struct is named `user.id`. */
+  readonly recordKey: KeyDefinition<ColumnPath<F>>["recordKey"];
+  /** The folders that rows lie in: by values of columns, or by points in time. */
+  readonly partitionBy?: KeyDefinition<ColumnPath<F>>["partitionBy"];
+  /** Which of Hudi's key generators; default what keys and partitions ask for. */
+  readonly keyGenerator?: KeyDefinition["keyGenerator"];
+  /** How a complex key of one column is written; default `value-only`, as Hudi 0.15 has it. */
+  readonly complexKeyEncoding?: KeyDefinition["complexKeyEncoding"];
+  /** Timestamps in keys are texts in the zone of the process, as Java has them; default false. */
+  readonly consistentLogicalTimestamps?: KeyDefinition["consistentLogicalTimestamps"];
   /** Of two versions of a row the one with the greater value wins; an equal one replaces. */
   readonly orderingField?: (keyof F & string) | undefined;
   /** How rows are found by key; default `bloom`. */
@@ -91,7 +102,7 @@ export type SchemaTableDefinition<Row extends object = Record<string, unknown>> 
 export function defineTable(
   definition: TableDefinition | SchemaTableDefinition,
 ): Map<string, string> {
-  const { name, recordKey, partitionBy, orderingField } = definition;
+  const { name, orderingField } = definition;
   if (typeof name !== "string" || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
     throw new HudiError(
       "INVALID",
@@ -112,14 +123,12 @@ export function defineTable(
     );
   }
   const schema: TableSchema = resolveSchema(`${name}_record`, definition);
-  requireKeyField(schema, recordKey, "record key");
-  if (partitionBy !== undefined) requirePartitionField(schema, partitionBy);
+  const keys = defineKeys(name, schema, definition);
   if (orderingField !== undefined) requireOrderingField(schema, orderingField);
   const index = defineIndex(name, definition.index ?? { kind: "bloom" });
   return createTableProperties({
     name,
-    recordKeyField: recordKey,
-    partitionField: partitionBy,
+    ...keys,
     orderingField,
     hiveStyle: definition.hiveStyle ?? false,
     urlEncode: definition.urlEncode ?? false,
@@ -127,14 +136,4 @@ export function defineTable(
     createSchema: formatAvroSchema(schema, { namespace: `hoodie.${name}` }),
     index,
   });
-}
-
-/** A timestamp makes folders that Spark reads as null and that Presto refuses. */
-function requirePartitionField(schema: TableSchema, name: string): void {
-  const { type } = requireKeyField(schema, name, "partition column");
-  if (type.kind !== "timestamp-micros") return;
-  throw new HudiError(
-    "INVALID",
-    `cannot use column ${name} as partition column: found type timestamp-micros, which engines do not read back from a folder; partition by a date or a text`,
-  );
 }

@@ -14,8 +14,9 @@ import { wasArchived } from "../timeline/archived-timeline.ts";
 import { type Instant, isWriteAction } from "../timeline/instant.ts";
 import type { InstantTime } from "../timeline/instant-time.ts";
 import type { TableContext } from "../timeline/table-context.ts";
+import { type PartitionFilter, partitionFilter } from "./partition-pruning.ts";
 import { expired } from "./read-history.ts";
-import { bindQuery, partitionFilter, type QueryOptions, type ReadPlan } from "./read-plan.ts";
+import { bindQuery, type QueryOptions, type ReadPlan } from "./read-plan.ts";
 import { planSnapshot, requireReadable } from "./snapshot-query.ts";
 
 /** A half-open range of commits: `after` is left out, `upTo` included. */
@@ -58,7 +59,7 @@ export async function planIncremental(
   }
   const touched = await loadTouchedGroups(context, inRange, signal);
   const keepPartition = partitionFilter(context.config, schema, query.predicate);
-  const partitions = [...touched.partitions].filter(keepPartition);
+  const partitions = [...touched.partitions].filter((path) => keepPartition(path, true));
   const view = await loadFileSystemView(context, pinned, { partitions, signal });
   requireTouchedSlices(after, touched, view, keepPartition);
   const slices = view.slices.filter((slice) =>
@@ -178,7 +179,7 @@ function requireTouchedSlices(
   after: InstantTime,
   touched: TouchedGroups,
   view: FileSystemView,
-  keepPartition: (partitionPath: string) => boolean,
+  keepPartition: PartitionFilter,
 ): void {
   const present = new Map(
     view.slices.map((slice) => [
@@ -188,7 +189,7 @@ function requireTouchedSlices(
   );
   for (const [key, instant] of touched.groups) {
     const [partitionPath, fileId] = key.split("\n") as [string, string];
-    if (!keepPartition(partitionPath) || view.replacedGroups.has(key)) continue;
+    if (!keepPartition(partitionPath, true) || view.replacedGroups.has(key)) continue;
     if ((present.get(key) ?? "") >= instant) continue;
     const fact = `what commit ${instant} wrote to file group ${fileId} of partition ${JSON.stringify(partitionPath)} was cleaned`;
     throw expired(`what changed after ${after}`, fact, instant);

@@ -30,7 +30,7 @@ export async function requireSlices(
   timeline: ActiveTimeline,
   asOf: InstantTime,
   view: FileSystemView,
-  keepPartition: (partitionPath: string) => boolean,
+  keepPartition: (path: string, isWhole: boolean) => boolean,
   signal?: AbortSignal,
 ): Promise<void> {
   const cleans = timeline.instants.filter((i) => i.action === "clean" && i.time > asOf);
@@ -47,7 +47,7 @@ export async function requireSlices(
     signal,
   );
   for (const [partitionPath, paths] of removed.flat()) {
-    if (!keepPartition(partitionPath)) continue;
+    if (!keepPartition(partitionPath, true)) continue;
     for (const path of paths) {
       const file = parseBaseFileName(splitDataPath(path).fileName);
       if (!file || file.instant > asOf) continue;

@@ -6,8 +6,9 @@ import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-time
 import { wasArchived } from "../timeline/archived-timeline.ts";
 import type { InstantTime } from "../timeline/instant-time.ts";
 import type { TableContext } from "../timeline/table-context.ts";
+import { partitionFilter } from "./partition-pruning.ts";
 import { expired, requireSlices } from "./read-history.ts";
-import { bindQuery, partitionFilter, type QueryOptions, type ReadPlan } from "./read-plan.ts";
+import { bindQuery, type QueryOptions, type ReadPlan } from "./read-plan.ts";
 
 /** Options of a snapshot read. */
 export interface SnapshotOptions extends QueryOptions {

@@ -1,6 +1,7 @@
 // Rows or changes of one write as columns, with keys and partitions, duplicates folded.
 // Rules: spec/format/merge-rules.md, MR-6 to MR-9, MR-11 to MR-14.
 
+import { HudiError } from "../errors.ts";
 import { requireOrderingValues } from "../file-group/record-merger.ts";
 import { isBitSet } from "../format/bitmap.ts";
 import {
@@ -10,9 +11,11 @@ import {
   requireColumn,
 } from "../format/column-batch.ts";
 import { gatherBatchSteps, gatherColumnSteps } from "../format/column-gather.ts";
-import { type RowPartitions, recordKeys, rowPartitions } from "../layout/record-key.ts";
+import { topColumn } from "../layout/key-text.ts";
+import { type RowPartitions, rowPartitions } from "../layout/partition-path.ts";
+import { recordKeys } from "../layout/record-key.ts";
 import { isGlobalIndex, type TableConfig } from "../layout/table-config.ts";
-import { runInTurns, type Steps } from "../runtime/steps.ts";
+import { runInTurns } from "../runtime/steps.ts";
 import { eachRow, type FoldedKeys, foldKeys, groupKeys, type KeyGroups } from "./key-folding.ts";
 import type { RowShapes } from "./row-shapes.ts";
 
@@ -76,10 +79,10 @@ export async function keyRecords(
   signal?: AbortSignal,
 ): Promise<IncomingRecords> {
   const { config, batch, shapes, describeRow, fold } = options;
-  const keyField = config.recordKeyFields[0] as string;
-  const keys = await runInTurns(recordKeys(batch, keyField, describeRow), signal);
-  const partitions = await runInTurns(partitionRows(config, batch, describeRow), signal);
+  const keys = await runInTurns(recordKeys(batch, config, describeRow), signal);
+  const partitions = await runInTurns(rowPartitions(batch, config, describeRow), signal);
   requireOrdering(options);
+  requireWholePlaces(options);
   const deletes = addDeleteMarks(batch, options.deletes);
   const keyed = { batch, keys, partitions };
   if (fold === "none") return { ...keyed, entries: eachRow(batch.rowCount, deletes) };
@@ -103,20 +106,6 @@ export async function keyRecords(
   return { ...keyed, entries: await runInTurns(foldKeys({ ...folding, ordering }), signal) };
 }
 
-/** The partition of each row of a batch that has the partition columns of the table. */
-export function partitionRows(
-  config: TableConfig,
-  batch: ColumnBatch,
-  describeRow: (row: number) => string,
-): Steps<RowPartitions> {
-  const style = {
-    field: config.partitionFields[0],
-    hiveStyle: config.hiveStyle,
-    urlEncode: config.urlEncode,
-  };
-  return rowPartitions(batch, style, describeRow);
-}
-
 /** Refuses rows without an ordering value, but for those that delete by key or leave it as it is. */
 function requireOrdering({ config, batch, deletes, shapes, describeRow }: KeyingOptions): void {
   const { orderingField } = config;
@@ -126,6 +115,23 @@ function requireOrdering({ config, batch, deletes, shapes, describeRow }: Keying
   const isOrdered = (row: number): boolean =>
     deletes?.[row] !== 1 && (!shapes || givesColumn(shapes, row, at));
   requireOrderingValues(column, orderingField, describeRow, isOrdered);
+}
+
+/** Refuses rows that would move by some of the partition columns, without saying what the others are. */
+function requireWholePlaces({ config, batch, shapes, describeRow }: KeyingOptions): void {
+  const names = [...new Set(config.partitionFields.map(topColumn))];
+  if (!shapes || names.length < 2 || config.index.updatePartitionPath !== true) return;
+  const places = names.map((name) => batch.schema.fields.findIndex((f) => f.name === name));
+  const isTorn = shapes.shapes.map((shape) => {
+    const isGiven = places.map((at) => shape[at] === 1);
+    return isGiven.includes(true) && isGiven.includes(false);
+  });
+  const row = shapes.shapeOfRow.findIndex((shape) => isTorn[shape] === true);
+  if (row < 0) return;
+  throw new HudiError(
+    "INVALID",
+    `cannot use ${describeRow(row)}: it leaves out some of the partition columns ${names.join(", ")}, expected all of them or none`,
+  );
 }
 
 /** Whether a row gives a column; without shapes every row gives every column. */

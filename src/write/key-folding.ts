@@ -2,7 +2,7 @@
 import { createOrderingComparator } from "../file-group/record-merger.ts";
 import { type BytesColumn, type Column, isPresent } from "../format/column-batch.ts";
 import { KeyTable } from "../format/key-table.ts";
-import type { RowPartitions } from "../layout/record-key.ts";
+import type { RowPartitions } from "../layout/partition-path.ts";
 import type { Steps } from "../runtime/steps.ts";
 
 /** What becomes of each distinct key of a write. */

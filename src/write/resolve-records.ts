@@ -8,6 +8,7 @@ import { type ColumnBatch, emptyBatch, isPresent, requireColumn } from "../forma
 import { concatBatchSteps } from "../format/column-concat.ts";
 import type { Field } from "../format/schema.ts";
 import type { TaggedSlice } from "../indexing/tag-locations.ts";
+import { topColumn } from "../layout/key-text.ts";
 import { isGlobalIndex, type TableConfig } from "../layout/table-config.ts";
 import { mapConcurrently, yieldToHost } from "../runtime/concurrency.ts";
 import { runInTurns } from "../runtime/steps.ts";
@@ -87,7 +88,7 @@ function storedFields(config: TableConfig, { batch, unresolved }: IncomingRecord
   return batch.schema.fields.filter(
     ({ name }, at) =>
       name === config.orderingField ||
-      (keepsPlace && config.partitionFields.includes(name)) ||
+      (keepsPlace && config.partitionFields.some((path) => topColumn(path) === name)) ||
       shapes.some((shape) => shape[at] !== 1),
   );
 }
@@ -153,7 +154,7 @@ function createResolver(
   const partitionOfStored = storedPartitions(partitions.paths, tagged);
   const moves = isGlobalIndex(config) && config.index.updatePartitionPath !== false;
   const places = config.partitionFields.map((name) =>
-    batch.schema.fields.findIndex((field) => field.name === name),
+    batch.schema.fields.findIndex((field) => field.name === topColumn(name)),
   );
   return new KeyResolver({
     deletes,

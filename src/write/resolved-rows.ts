@@ -4,6 +4,7 @@ import { HudiError } from "../errors.ts";
 import type { BytesColumn, Column, ColumnBatch } from "../format/column-batch.ts";
 import { gatherColumnSteps } from "../format/column-gather.ts";
 import { type Field, formatFieldType } from "../format/schema.ts";
+import { topColumn } from "../layout/key-text.ts";
 import type { TableConfig } from "../layout/table-config.ts";
 import { runInTurns, type Steps } from "../runtime/steps.ts";
 import { givesColumn, type IncomingRecords } from "./incoming-records.ts";
@@ -62,7 +63,7 @@ export class ResolvedRows {
     const { batch } = this.#records;
     const incoming = batch.columns[at] as Column;
     const stored = this.#stored.schema.fields.findIndex(({ name }) => name === field.name);
-    const isPlace = this.#config.partitionFields.includes(field.name);
+    const isPlace = this.#config.partitionFields.some((name) => topColumn(name) === field.name);
     const picks = new Int32Array(this.#versions.length);
     for (const [row, version] of this.#versions.entries()) {
       picks[row] = this.#pick(version, at, field, isPlace);

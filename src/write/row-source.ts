@@ -3,9 +3,10 @@
 import { HudiError } from "../errors.ts";
 import type { ColumnBatch } from "../format/column-batch.ts";
 import type { TableSchema } from "../format/schema.ts";
-import { isGlobalIndex, type TableConfig } from "../layout/table-config.ts";
+import type { TableConfig } from "../layout/table-config.ts";
 import { yieldToHost } from "../runtime/concurrency.ts";
 import { BatchCollector } from "./batch-collector.ts";
+import { identify, keyColumns, movedFrom, requireSameKey } from "./change-place.ts";
 import { RowShapeBuilder, type RowShapes, shapeOfRow, wholeShape } from "./row-shapes.ts";
 
 /** Anything that can be iterated, now or later. */
@@ -180,12 +181,6 @@ export async function readKeySource(
   return collector.flush(signal);
 }
 
-/** The columns that say which row is meant: with a global index the key alone does. */
-function keyColumns(config: TableConfig): Set<string> {
-  const places = isGlobalIndex(config) ? [] : config.partitionFields;
-  return new Set([...config.recordKeyFields, ...places]);
-}
-
 /**
  * Changes as rows in order. An update that moves its row to another partition becomes a delete
  * there and an insert here, unless a global index finds it anyway. Throws `INVALID` naming the change.
@@ -217,18 +212,19 @@ export async function readChangeSource(
       remove(identify(config, key, before));
     } else {
       requireSameKey(config, change, label);
-      const moved = movedFrom(config, key, before, change.after as Record<string, unknown>);
+      const after = change.after as Record<string, unknown>;
+      const moved = movedFrom(config, schema, { key, before, after });
       if (moved) remove(moved);
-      const after = moved ? fillFromBefore(change, label) : change.after;
+      const row = moved ? fillFromBefore(change, label) : after;
       const unchanged = requireUnchanged(change, schema, required, label, moved !== undefined);
       deletes.push(0);
       changeOfRow.push(count);
       if (unchanged.size === 0) {
-        collector.append(after);
+        collector.append(row);
         shapes.add(whole);
       } else {
         const given = whole.map((_, at) => (unchanged.has(schema.fields[at]?.name ?? "") ? 0 : 1));
-        collector.appendGiven(after, given);
+        collector.appendGiven(row, given);
         shapes.add(given);
       }
     }
@@ -306,54 +302,4 @@ function requireChange(item: unknown, label: string): Change<Record<string, unkn
     refuse(`after is missing, expected the whole row of an ${change.op}`);
   }
   return change;
-}
-
-function requireSameKey(
-  config: TableConfig,
-  change: Change<Record<string, unknown>>,
-  label: string,
-): void {
-  for (const name of config.recordKeyFields) {
-    const { key, after } = change;
-    if (key[name] === undefined || sameValue(key[name], after?.[name])) continue;
-    throw new HudiError(
-      "INVALID",
-      `cannot use ${label}: key and after differ in ${name}; a key change is a delete of the old key and an insert of the new one`,
-    );
-  }
-}
-
-function sameValue(a: unknown, b: unknown): boolean {
-  if (a instanceof Date && b instanceof Date) return a.getTime() === b.getTime();
-  if (typeof a === "bigint" || typeof b === "bigint") return String(a) === String(b);
-  return a === b;
-}
-
-/** The columns of a delete that count: key, partition and, where the source knows it, ordering. */
-function identify(
-  config: TableConfig,
-  key: Record<string, unknown>,
-  before: Record<string, unknown> | undefined,
-): Record<string, unknown> {
-  const names = [...keyColumns(config), ...(config.orderingField ? [config.orderingField] : [])];
-  const row: Record<string, unknown> = {};
-  for (const name of names) row[name] = key[name] === undefined ? before?.[name] : key[name];
-  return row;
-}
-
-/** The old place of a row that an update moves to another partition. */
-function movedFrom(
-  config: TableConfig,
-  key: Record<string, unknown>,
-  before: Record<string, unknown> | undefined,
-  after: Record<string, unknown>,
-): Record<string, unknown> | undefined {
-  const name = config.partitionFields[0];
-  if (name === undefined || before?.[name] === undefined || isGlobalIndex(config)) return undefined;
-  if (sameValue(before[name], after[name])) return undefined;
-  const place = identify(config, { ...key, [name]: before[name] }, after);
-  // The old row goes only where the new version would have replaced it.
-  if (config.orderingField) place[config.orderingField] = after[config.orderingField];
-  for (const field of config.recordKeyFields) place[field] ??= after[field];
-  return place;
 }

@@ -3,12 +3,15 @@ import { HudiError } from "../errors.ts";
 import { loadTableSchema } from "../file-group/table-schema.ts";
 import { type ColumnBatch, emptyBatch } from "../format/column-batch.ts";
 import type { TableSchema } from "../format/schema.ts";
-import type { TableConfig } from "../layout/table-config.ts";
+import { topColumn } from "../layout/key-text.ts";
+import { rowPartitions } from "../layout/partition-path.ts";
+import { isGlobalIndex, type TableConfig } from "../layout/table-config.ts";
 import { requireDataPath } from "../layout/table-paths.ts";
 import { runInTurns } from "../runtime/steps.ts";
 import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
 import { BatchCollector, describeRow } from "./batch-collector.ts";
-import { type IncomingRecords, keyRecords, partitionRows } from "./incoming-records.ts";
+import { type IncomingRecords, keyRecords } from "./incoming-records.ts";
+import { settleKeyText } from "./key-text-probe.ts";
 import type { OperationType } from "./operation-type.ts";
 import {
   type Change,
@@ -57,18 +60,29 @@ export function requireWritable(environment: WriteEnvironment): void {
   if (!config.keepsPartitionColumns)
     refuse("it drops partition columns", "only tables that keep them are written");
   refuseUnknownIndex(config, refuse);
-  if (config.recordKeyFields.length !== 1) {
-    refuse(`its record key has ${config.recordKeyFields.length} fields`, "one is written");
-  }
-  if (config.partitionFields.length > 1) {
-    refuse(`it has ${config.partitionFields.length} partition columns`, "one or none is written");
-  }
   refuseForeignFeatures(config, refuse);
-  const keyGenerator = config.properties.get("hoodie.table.keygenerator.class") ?? "";
-  if (keyGenerator !== "" && !/\.(Simple|Nonpartitioned)(Avro)?KeyGenerator$/.test(keyGenerator)) {
+  refuseUnknownKeys(config, refuse);
+}
+
+/** Keys that cannot be made as other engines make them. */
+function refuseUnknownKeys(
+  config: TableConfig,
+  refuse: (found: string, remedy: string) => never,
+): void {
+  const { keyGenerator, partitionFields, index } = config;
+  if (keyGenerator.refusal) refuse(...keyGenerator.refusal);
+  const { timestamps } = keyGenerator;
+  if (timestamps && timestamps.type === undefined) {
     refuse(
-      `its key generator is ${keyGenerator}`,
-      "SimpleKeyGenerator and NonpartitionedKeyGenerator are written",
+      "nothing says what the timestamps of its partition column are",
+      'open it with the property hoodie.keygen.timebased.timestamp.type, for example "EPOCHMILLISECONDS"',
+    );
+  }
+  const nested = partitionFields.find((name) => name !== topColumn(name));
+  if (isGlobalIndex(config) && index.updatePartitionPath === false && nested !== undefined) {
+    refuse(
+      `its index leaves keys where they are and its partition column ${nested} lies in a struct`,
+      "one that moves keys is written",
     );
   }
 }
@@ -133,9 +147,9 @@ export async function writeRows(
 ): Promise<Commit> {
   requireWritable(environment);
   const { signal } = options;
-  const { schema, known } = await loadStart(environment, signal);
+  const { config, schema, known } = await loadStart(environment, signal);
   // A bucket takes its rows at once: it may get one file in a commit only.
-  const isBucketed = environment.context.config.index.kind === "bucket";
+  const isBucketed = config.index.kind === "bucket";
   const folds = operation === "UPSERT" || (isBucketed && !operation.startsWith("INSERT_OVERWRITE"));
   const isWhole = operation === "UPSERT" || isBucketed;
   const batches = readRowSource(rows, {
@@ -147,7 +161,6 @@ export async function writeRows(
   const key = async (batch: ColumnBatch): Promise<IncomingRecords> => {
     const offset = firstRow;
     firstRow += batch.rowCount;
-    const { config } = environment.context;
     const name = (row: number): string => describeRow(offset + row);
     const fold = folds ? "latest" : "none";
     return keyRecords({ config, batch, fold, describeRow: name }, signal);
@@ -181,8 +194,7 @@ export async function upsertPartial(
 ): Promise<Commit> {
   requireWritable(environment);
   const { signal } = options;
-  const { config } = environment.context;
-  const { schema, known } = await loadStart(environment, signal);
+  const { config, schema, known } = await loadStart(environment, signal);
   const { batch, shapes } = await readPartialSource(rows, config, { schema, signal });
   return executeWrite(environment, {
     operation: "UPSERT",
@@ -202,8 +214,7 @@ export async function deleteRows(
 ): Promise<Commit> {
   requireWritable(environment);
   const { signal } = options;
-  const { config } = environment.context;
-  const { schema, known } = await loadStart(environment, signal);
+  const { config, schema, known } = await loadStart(environment, signal);
   const batch = await readKeySource(keys, config, { schema, signal });
   const deletes = new Uint8Array(batch.rowCount).fill(1);
   const records = await keyRecords(
@@ -232,8 +243,7 @@ export async function deletePartitions(
 ): Promise<Commit> {
   requireWritable(environment);
   const { signal } = options;
-  const { config } = environment.context;
-  const { schema, known } = await loadStart(environment, signal);
+  const { config, schema, known } = await loadStart(environment, signal);
   const paths = await resolvePartitions(config, schema, partitions, signal);
   const batch = emptyBatch(schema);
   return executeWrite(environment, {
@@ -266,7 +276,7 @@ async function resolvePartitions(
   }
   const paths: string[] = [];
   const values = new BatchCollector(schema, (row) => `partition ${row} of those given by value`);
-  const required = new Set(partitionFields);
+  const required = new Set(partitionFields.map(topColumn));
   for (const partition of partitions) {
     if (typeof partition !== "string") {
       const surplus = Object.keys(partition ?? {}).find((name) => !required.has(name));
@@ -280,7 +290,7 @@ async function resolvePartitions(
     } else paths.push(partition);
   }
   const batch = await values.flush(signal);
-  const named = await runInTurns(partitionRows(config, batch, describeRow), signal);
+  const named = await runInTurns(rowPartitions(batch, config, describeRow), signal);
   return [...new Set([...paths, ...named.paths])];
 }
 
@@ -300,8 +310,7 @@ export async function applyChanges(
 ): Promise<Commit> {
   requireWritable(environment);
   const { signal } = options;
-  const { config } = environment.context;
-  const { schema, known } = await loadStart(environment, signal);
+  const { config, schema, known } = await loadStart(environment, signal);
   const { batch, shapes, deletes, changeOfRow } = await readChangeSource(changes, config, {
     schema,
     signal,
@@ -321,14 +330,21 @@ export async function applyChanges(
   });
 }
 
-/** Where a write starts from: one listing, and the schema of the newest commit. */
+interface WriteStart {
+  readonly config: TableConfig;
+  readonly schema: TableSchema;
+  readonly known: ActiveTimeline;
+}
+
+/** Where a write starts from: one listing, the schema of the newest commit, how keys are written. */
 async function loadStart(
   environment: WriteEnvironment,
   signal: AbortSignal | undefined,
-): Promise<{ readonly schema: TableSchema; readonly known: ActiveTimeline }> {
-  const known = await loadActiveTimeline(environment.context, signal);
-  const schema = await loadTableSchema(environment.context, known, undefined, signal);
-  return { schema, known };
+): Promise<WriteStart> {
+  const { context } = environment;
+  const known = await loadActiveTimeline(context, signal);
+  const schema = await loadTableSchema(context, known, undefined, signal);
+  return { config: await settleKeyText(context, known, signal), schema, known };
 }
 
 function checkpointEntries(options: WriteOptions): ReadonlyMap<string, string> {

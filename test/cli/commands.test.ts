@@ -77,6 +77,32 @@ describe("lake create", () => {
     expect(again.stderr).toMatch(/^lake: ALREADY_EXISTS: .*\n$/);
   });
 
+  test("takes several columns, and points in time; another table's settings by --property", async () => {
+    const schema = space.file(
+      "keys.json",
+      JSON.stringify({ id: "long", city: "string?", ms: "long?" }),
+    );
+    const path = space.path("keyed");
+    const keys = "--record-key id,city --partition-by city,ms:timestamp --output-zone Asia/Tokyo";
+    const times = "--timestamp-type EPOCHMILLISECONDS --output-format yyyy/MM/dd";
+    const flags = `${keys} ${times}`.split(" ");
+    const { stdout } = await lakeDone(["create", path, "--schema", schema, ...flags]);
+    expect(stdout).toContain("key id, city, partitions by city, ms, bloom index");
+    const rows = space.file("keyed.jsonl", '{"id": 1, "city": "oslo", "ms": 1709164800123}\n');
+    await lakeDone(["write", path, "--input", rows]);
+    const table = await HudiTable.open(path);
+    expect((await table.files()).map(({ partitionPath }) => partitionPath)).toEqual([
+      "oslo/2024/02/29",
+    ]);
+    await table[Symbol.asyncDispose]();
+    const wrong = ["write", path, "--input", rows, "--property"];
+    expect(await lake([...wrong, "x"])).toMatchObject({ code: 2 });
+    const { code, stderr } = await lake([...wrong, "hoodie.keygen.timebased.output.timezone=UTC"]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining("is Asia/Tokyo in the table")]);
+    await lakeDone(["delete-partitions", path, "oslo/2024/02/29"]);
+    expect((await lakeDone(["read", path, "--format", "jsonl"])).stdout).toBe("");
+  });
+
   test("takes an Avro record schema, and says what it made as JSON (CLI-8)", async () => {
     const record = {
       type: "record",
@@ -117,7 +143,12 @@ describe("lake create", () => {
       lake(["create", space.path("never"), "--schema", schema, ...flags]);
     expect(await create("--record-key", "nope")).toMatchObject({ code: 1 });
     expect((await create("--record-key", "id", "--type", "mor")).stderr).toContain("UNSUPPORTED");
-    expect(await create("--record-key", "id,city")).toMatchObject({ code: 2 });
+    expect(await create("--record-key", "id,id")).toMatchObject({ code: 2 });
+    const timed = ["--record-key", "id", "--partition-by", "ts:timestamp"];
+    expect((await create(...timed)).stderr).toContain("--timestamp-type");
+    expect(await create("--record-key", "id", "--partition-by", "city:x")).toMatchObject({
+      code: 2,
+    });
     expect(await create("--record-key", "id", "--index", "bucket")).toMatchObject({ code: 2 });
     expect(await create("--record-key", "id", "--partition-by", "fare")).toMatchObject({ code: 1 });
     const unnamed = ["create", space.path("0-0"), "--schema", schema, "--record-key", "id"];

@@ -31,7 +31,9 @@ export function batchOfRows(schema: TableSchema, rows: readonly Row[]): ColumnBa
 
 /** The keys of a batch. */
 export function keysOf(batch: ColumnBatch, keyField = "id"): BytesColumn {
-  return runAtOnce(recordKeys(batch, keyField, (row) => `row ${row}`));
+  const keyGenerator = { keyText: "value", hasLogicalTimestamps: false } as const;
+  const scheme = { recordKeyFields: [keyField], keyGenerator };
+  return runAtOnce(recordKeys(batch, scheme, (row) => `row ${row}`));
 }
 
 /** How a base file is made. */

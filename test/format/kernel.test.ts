@@ -170,7 +170,7 @@ test("bounds of texts are those of their bytes (PQ-7)", () => {
       const sorted = present.map(bytesOf).sort(Buffer.compare);
       for (const stored of [column, withPrefixes(column)]) {
         const slice = { column: stored, from: Math.min(from, values.length), to: values.length };
-        const { min, max } = computeValueRange([slice]);
+        const { min, max } = computeValueRange([slice], textField.type);
         expect(min && Buffer.from(min as Uint8Array)).toEqual(sorted[0]);
         expect(max && Buffer.from(max as Uint8Array)).toEqual(sorted.at(-1));
       }

@@ -2,19 +2,23 @@
 // make no key and no path.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { ColumnBatch } from "../../src/format/column-batch.ts";
+import type { Column, ColumnBatch } from "../../src/format/column-batch.ts";
 import { createTableSchema, type Field, parseFieldType } from "../../src/format/schema.ts";
+import { parseKeyGenerator } from "../../src/layout/key-generator.ts";
+import { formatColumn, requireKeyField } from "../../src/layout/key-text.ts";
 import {
-  addMetaFields,
   DEFAULT_PARTITION,
   encodePartitionValue,
-  formatColumn,
   formatPartitionPath,
-  META_FIELDS,
+  type PartitionScheme,
   type PartitionStyle,
-  recordKeys,
-  requireKeyField,
   rowPartitions,
+} from "../../src/layout/partition-path.ts";
+import {
+  addMetaFields,
+  type KeyScheme,
+  META_FIELDS,
+  recordKeys,
 } from "../../src/layout/record-key.ts";
 import { runAtOnce } from "../../src/runtime/steps.ts";
 import { batchOf, columnOf, valuesIn } from "../format/column-samples.ts";
@@ -29,8 +33,13 @@ function batch(type: string, values: readonly unknown[]): ColumnBatch {
   });
 }
 
+const ID: KeyScheme = {
+  recordKeyFields: ["id"],
+  keyGenerator: { keyText: "value", hasLogicalTimestamps: false },
+};
+
 function keysOf(type: string, values: readonly unknown[]): unknown[] {
-  return valuesIn(TEXT, runAtOnce(recordKeys(batch(type, values), "id", describeRow)));
+  return valuesIn(TEXT, runAtOnce(recordKeys(batch(type, values), ID, describeRow)));
 }
 
 const invalid = (message: RegExp): object =>
@@ -58,7 +67,7 @@ describe("record keys (RK-1, RK-2)", () => {
 
   test("texts are shared with the column, not copied", () => {
     const rows = batch("string", ["a", "b"]);
-    expect(runAtOnce(recordKeys(rows, "id", describeRow))).toBe(rows.columns[0]);
+    expect(runAtOnce(recordKeys(rows, ID, describeRow))).toBe(rows.columns[0]);
   });
 
   test.each([
@@ -209,7 +218,9 @@ describe("partition paths", () => {
 });
 
 describe("the partition of each row", () => {
-  const style = { field: "id", hiveStyle: false, urlEncode: false };
+  const partitions = [{ name: "id", kind: "simple" }] as const;
+  const keyGenerator = { partitions, timestamps: undefined, hasLogicalTimestamps: false };
+  const style: PartitionScheme = { keyGenerator, hiveStyle: false, urlEncode: false };
 
   test("is found for runs and returns of values, nulls among them (RK-3, RK-4)", () => {
     const rows = batch("string?", ["a", "b", "a", null, "", "b"]);
@@ -238,7 +249,7 @@ describe("the partition of each row", () => {
   });
 
   test("is the table itself where there are none", () => {
-    const none = { ...style, field: undefined };
+    const none = { ...style, keyGenerator: { ...keyGenerator, partitions: [] } };
     const { paths, partitionOfRow } = runAtOnce(
       rowPartitions(batch("int", [1, 2]), none, describeRow),
     );
@@ -249,6 +260,136 @@ describe("the partition of each row", () => {
     const rows = batch("string", ["a", "b", "c/d", "e/f"]);
     expect(() => runAtOnce(rowPartitions(rows, style, describeRow))).toThrow(
       invalid(/row 2:.*"c\/d"/),
+    );
+  });
+});
+
+describe("keys of several columns (RK-10)", () => {
+  const schema = createTableSchema("t", { a: "string?", b: "long?", c: "date?" });
+  const scheme: KeyScheme = {
+    recordKeyFields: ["a", "b", "c"],
+    keyGenerator: { keyText: "fields", hasLogicalTimestamps: false },
+  };
+  const text = (value: unknown): string =>
+    value === null ? "__null__" : value === "" ? "__empty__" : String(value);
+  const cells = fc.record({
+    a: fc.oneof(
+      fc.constantFrom(null, "", "a:b", ",b:1", "__null__", "%/\\", "ключ 🚀", "x".repeat(100)),
+      fc.string({ unit: "grapheme" }),
+    ),
+    b: fc.option(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
+    c: fc.option(fc.constantFrom("2024-02-29", "1969-12-31")),
+  });
+  const keysOfRows = (rows: readonly Record<string, unknown>[]): unknown[] => {
+    const columns = ["a", "b", "c"].map((name) => [name, rows.map((row) => row[name])]);
+    const made = batchOf(schema, Object.fromEntries(columns));
+    return valuesIn(TEXT, runAtOnce(recordKeys(made, scheme, describeRow)));
+  };
+  const isEmpty = ({ a, b, c }: Record<string, unknown>): boolean =>
+    (a === null || a === "") && b === null && c === null;
+
+  test("are lists of column and value, whatever stands in them", () => {
+    fc.assert(
+      fc.property(fc.array(cells), (all) => {
+        const rows = all.filter((row) => !isEmpty(row));
+        const model = rows.map(({ a, b, c }) => `a:${text(a)},b:${text(b)},c:${text(c)}`);
+        expect(keysOfRows(rows)).toEqual(model);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("a row without any value in them is refused by name", () => {
+    const rows = [
+      { a: "x", b: null, c: null },
+      { a: "", b: null, c: null },
+    ];
+    expect(() => keysOfRows(rows)).toThrow(
+      invalid(/row 1: record key a, b, c is null or empty, expected a value in one of them/),
+    );
+  });
+
+  test("of one column, where the table has them so (RK-14)", () => {
+    const one = { ...scheme, recordKeyFields: ["b"] };
+    const made = batchOf(schema, { a: [null], b: [7n], c: [null] });
+    expect(valuesIn(TEXT, runAtOnce(recordKeys(made, one, describeRow)))).toEqual(["b:7"]);
+    const none = batchOf(schema, { a: [null], b: [null], c: [null] });
+    expect(() => runAtOnce(recordKeys(none, one, describeRow))).toThrow(
+      invalid(/row 0: record key b is null or empty, expected a value$/),
+    );
+  });
+});
+
+test("a field of a struct that is null is null, whatever lies there (RK-12)", () => {
+  const schema = createTableSchema("t", { id: "string", user: "struct<id:string?>?" });
+  const made = batchOf(schema, { id: ["a", "b"], user: [{ id: "x" }, { id: "y" }] });
+  const [id, user] = made.columns as [Column, Column];
+  const hidden = { ...made, columns: [id, { ...user, validity: Uint8Array.of(0b01) }] };
+  const scheme: KeyScheme = {
+    recordKeyFields: ["user.id", "id"],
+    keyGenerator: { keyText: "fields", hasLogicalTimestamps: false },
+  };
+  expect(valuesIn(TEXT, runAtOnce(recordKeys(hidden, scheme, describeRow)))).toEqual([
+    "user.id:x,id:a",
+    "user.id:__null__,id:b",
+  ]);
+});
+
+test("clocks that change between quarters of an hour change the folder (RK-13, RK-16)", () => {
+  const schema = createTableSchema("t", { at: "long" });
+  const change = BigInt(Date.UTC(1972, 0, 7, 0, 44, 30));
+  const made = batchOf(schema, { at: [change - 1n, change, change + 1n] });
+  const stored = new Map([
+    ["hoodie.table.keygenerator.class", "org.apache.hudi.keygen.TimestampBasedKeyGenerator"],
+    ["hoodie.keygen.timebased.timestamp.type", "EPOCHMILLISECONDS"],
+    ["hoodie.keygen.timebased.output.dateformat", "yyyy/MM/dd"],
+    ["hoodie.keygen.timebased.timezone", "Africa/Monrovia"],
+  ]);
+  const columns = { version: 6, recordKeyFields: ["id"], partitionFields: ["at"] };
+  const keyGenerator = parseKeyGenerator(stored, columns);
+  const scheme = { keyGenerator, hiveStyle: false, urlEncode: false };
+  const { paths, partitionOfRow } = runAtOnce(rowPartitions(made, scheme, describeRow));
+  expect(Array.from(partitionOfRow, (at) => paths[at])).toEqual([
+    "1972/01/06",
+    "1972/01/07",
+    "1972/01/07",
+  ]);
+});
+
+describe("folders of several columns (RK-11)", () => {
+  const schema = createTableSchema("t", { a: "string?", b: "int?" });
+  const value = fc.constantFrom(null, "", "x", "a=b", "100%", "a:b,c", "ü é", "q'\"*");
+  const row = fc.record({ a: value, b: fc.option(fc.integer({ min: -2, max: 2 })) });
+  const encode = (text: string): string =>
+    text.replace(
+      /["#%'*/:=?\\{[\]^]/g,
+      (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+    );
+
+  test.each([
+    [false, false],
+    [true, false],
+    [false, true],
+    [true, true],
+  ])("lie in one another: hive style %j, url encoding %j", (hiveStyle, urlEncode) => {
+    const partitions = ["a", "b"].map((name) => ({ name, kind: "simple" as const }));
+    const keyGenerator = { partitions, timestamps: undefined, hasLogicalTimestamps: false };
+    const folder = (name: string, cell: unknown): string => {
+      const text = cell === null || cell === "" ? DEFAULT_PARTITION : String(cell);
+      const safe = urlEncode ? encode(text) : text;
+      return hiveStyle ? `${name}=${safe}` : safe;
+    };
+    fc.assert(
+      fc.property(fc.array(row), (all) => {
+        const rows = all.filter(({ a }) => urlEncode || !a?.includes("\\"));
+        const made = batchOf(schema, { a: rows.map(({ a }) => a), b: rows.map(({ b }) => b) });
+        const scheme = { keyGenerator, hiveStyle, urlEncode };
+        const { paths, partitionOfRow } = runAtOnce(rowPartitions(made, scheme, describeRow));
+        expect(Array.from(partitionOfRow, (at) => paths[at])).toEqual(
+          rows.map(({ a, b }) => `${folder("a", a)}/${folder("b", b)}`),
+        );
+        expect(new Set(paths).size).toBe(paths.length);
+      }),
     );
   });
 });

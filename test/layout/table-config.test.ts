@@ -16,8 +16,10 @@ import {
 
 const NEW: NewTableConfig = {
   name: "trips",
-  recordKeyField: "id",
-  partitionField: "city",
+  recordKeyFields: ["id"],
+  partitionFields: ["city"],
+  keyGenerator: "simple",
+  keyProperties: [],
   orderingField: "at",
   hiveStyle: true,
   urlEncode: false,
@@ -145,7 +147,8 @@ describe("a new table (TBL-6)", () => {
   });
 
   test("without partition and ordering field says so by leaving them out", () => {
-    const { partitionField, orderingField, ...rest } = NEW;
+    const { orderingField, ...some } = NEW;
+    const rest = { ...some, partitionFields: [], keyGenerator: "non-partitioned" } as const;
     const properties = createTableProperties(rest);
     expect(properties.get("hoodie.table.keygenerator.class")).toBe(
       "org.apache.hudi.keygen.NonpartitionedKeyGenerator",

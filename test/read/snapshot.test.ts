@@ -1,6 +1,6 @@
 // Snapshot reads: what they return, and what they fetch for it.
 import { describe, expect, test } from "vitest";
-import { HudiTable, type Predicate, type Scan } from "../../src/index.ts";
+import { HudiTable, MemoryStorage, type Predicate, type Scan } from "../../src/index.ts";
 import { createMemoryTable, processOptions, SMALL_WRITES } from "../support/memory-table.ts";
 import { rowTexts } from "../support/row-text.ts";
 import {
@@ -405,6 +405,89 @@ describe("partitions", () => {
       expect(await listed(table.read({ where: { n: 2 } }))).toEqual([cities, 1]);
     },
   );
+
+  test.each([{ hiveStyle: true }, { hiveStyle: true, urlEncode: true }, {}])(
+    "of several columns are ruled out by each of them, in style %j (PR-4, RK-11)",
+    async (style) => {
+      const { table, counted } = await createCountedTable({
+        fields: { id: "string", n: "int?", city: "string?", at: "long?" },
+        recordKey: "id",
+        partitionBy: [
+          "n",
+          "city",
+          { field: "at", type: "UNIX_TIMESTAMP", outputFormat: "yyyy/MM/dd" },
+        ],
+        ...style,
+      });
+      const rows = [1, 2].flatMap((n) =>
+        ["oslo", "rome"].map((city) => ({ id: `${n}${city}`, n, city, at: BigInt(n) * 86_400n })),
+      );
+      await table.upsert(rows);
+      const read = async (where: object): Promise<[string[], string[]]> => {
+        counted.ranges.length = 0;
+        const found = await table.read({ where }).toArray();
+        const files = new Set(counted.ranges.map(({ path }) => path));
+        const opened = rows.filter(({ n, city }) =>
+          [...files].some((path) => new RegExp(`^(n=)?${n}/(city=)?${city}/`).test(path)),
+        );
+        return [found.map(({ id }) => id).sort(), opened.map(({ id }) => id).sort()];
+      };
+      const all = rows.map(({ id }) => id).sort();
+      expect(await read({ n: 1 })).toEqual([
+        ["1oslo", "1rome"],
+        ["1oslo", "1rome"],
+      ]);
+      expect(await read({ city: "rome" })).toEqual([
+        ["1rome", "2rome"],
+        ["1rome", "2rome"],
+      ]);
+      expect(await read({ n: { gt: 1 }, city: { lt: "p" } })).toEqual([["2oslo"], ["2oslo"]]);
+      expect(await read({ n: null })).toEqual([[], []]);
+      // The folder of a point in time tells nothing, the statistics of the file do.
+      expect(await read({ at: 86_400n })).toEqual([["1oslo", "1rome"], all]);
+    },
+  );
+
+  test("of several columns with slashes, as other engines leave them, lose no row (PR-4)", async () => {
+    const fields = { id: "string", a: "string?", b: "string?" } as const;
+    const values = ["x", "x/y", "x/b=1", "1", "x/y/z", null];
+    const rows = values.flatMap((a) => values.map((b) => ({ id: `${a} ${b}`, a, b })));
+    for (const hiveStyle of [true, false]) {
+      const keys = { recordKey: "id", partitionBy: ["a", "b"], hiveStyle } as const;
+      const { table, store } = await createMemoryTable({ fields, ...keys, urlEncode: true });
+      await table.upsert(rows);
+      // What is encoded lies where Hudi puts it without encoding.
+      for (const path of [...store.paths()]) {
+        const plain = path.replaceAll("%2F", "/").replaceAll("%3D", "=");
+        if (plain === path || path.startsWith(".hoodie/")) continue;
+        const bytes = store.find(path)?.bytes as Uint8Array;
+        if (!store.find(plain)) store.put(plain, bytes, undefined);
+        store.delete([path]);
+      }
+      const properties = ".hoodie/hoodie.properties";
+      const text = Buffer.from(store.find(properties)?.bytes ?? []).toString("latin1");
+      store.put(
+        properties,
+        Buffer.from(text.replace("urlencode=true", "urlencode=false")),
+        undefined,
+      );
+      const plain = await HudiTable.open<(typeof rows)[number]>("memory:", {
+        storage: new MemoryStorage(store),
+        workers: { count: 0 },
+      });
+      // Where a partition lies in another one, Hudi itself does not find the inner one.
+      const all = await plain.read().toArray();
+      for (const a of values) {
+        for (const b of values) {
+          const found = await plain.read({ where: { a, b } }).toArray();
+          const expected = all.filter((row) => row.a === a && row.b === b);
+          expect(found.map(({ id }) => id)).toEqual(expected.map(({ id }) => id));
+        }
+        const found = await plain.read({ where: { b: a } }).toArray();
+        expect(found).toHaveLength(all.filter((row) => row.b === a).length);
+      }
+    }
+  });
 
   test("of null and empty values are one folder, and each is found by its value (PR-4, RK-4)", async () => {
     const { table } = await createMemoryTable({

@@ -79,8 +79,49 @@ async function collectAsSpark(scan: Scan<object>): Promise<EngineRow[]> {
   return rows.map((row) => (row.region === "" ? { ...row, region: null } : row));
 }
 
+/**
+ * Of a column that a timestamp-based key generator formats Spark shows the folder, which comes last; of
+ * one that a custom key generator formats it shows what the text of the folder is as a time: null.
+ */
+function showFolders(table: HudiTable, rows: readonly EngineRow[]): EngineRow[] {
+  const { kind: generator, partitions, timestamps } = table.config.keyGenerator;
+  const name = partitions.find(({ kind }) => kind === "timestamp")?.name;
+  if (name === undefined) return [...rows];
+  const depth = timestamps?.outputFormat.text.split("/").length ?? 1;
+  return rows.map((row) => {
+    const folder = String(row._hoodie_partition_path).split("/").slice(-depth).join("/");
+    return { ...row, [name]: generator === "custom" ? null : folder };
+  });
+}
+
 function readData(table: HudiTable): Promise<EngineRow[]> {
   return collectAsSpark(table.read());
+}
+
+const CUSTOM = {
+  "hoodie.datasource.write.partitionpath.field": "region:simple,moment:timestamp",
+  "hoodie.keygen.timebased.timestamp.type": "SCALAR",
+  "hoodie.keygen.timebased.timestamp.scalar.time.unit": "MICROSECONDS",
+  "hoodie.keygen.timebased.output.dateformat": "yyyyMMdd",
+  "hoodie.keygen.timebased.timezone": "UTC",
+};
+
+/** What a fixture needs that Hudi 0.15 does not keep in the properties. */
+function openFixture(name: string, path: string, options: TableOptions = {}): Promise<HudiTable> {
+  return HudiTable.open(path, {
+    ...options,
+    ...(name.includes("custom") && { properties: CUSTOM }),
+  });
+}
+
+/** The rows that Spark shows, or where it shows folders in place of values those that the files hold. */
+async function expectedData(name: string, table: HudiTable): Promise<EngineRow[]> {
+  const shown = dataRows((await loadExpectation(name)).rows);
+  const { partitions } = table.config.keyGenerator;
+  if (!partitions.some(({ kind }) => kind === "timestamp")) return shown;
+  const held = await readData(table);
+  expect(held.map(({ id }) => id).sort()).toEqual(shown.map(({ id }) => id).sort());
+  return held;
 }
 
 test("there are fixtures of versions 6, 8 and 9", () => {
@@ -93,8 +134,9 @@ describe.each(NAMES)("%s", (name) => {
   test.each(KINDS)("%s gives the rows that Spark exported, meta columns included", async (kind) => {
     const expected = await loadExpectation(name, kind);
     expect(expected.rows.length).toBeGreaterThan(0);
-    await using table = await HudiTable.open(paths.get(name) as string);
-    const rows = await collectAsSpark(startRead(table, kind, expected));
+    await using table = await openFixture(name, paths.get(name) as string);
+    const found = await collectAsSpark(startRead(table, kind, expected));
+    const rows = kind === "incremental" ? found : showFolders(table, found);
     expect(canonicalRows(rows)).toEqual(canonicalRows(expected.rows));
   });
 
@@ -122,24 +164,29 @@ const WRITABLE = NAMES.filter((name) => name.startsWith("v6_") && !name.includes
 describe.each(WRITABLE)("writing goes on in %s", (name) => {
   test("an update, a delete and an insert land beside the rows of Spark", async () => {
     const path = await copyFixture(name);
-    const expected = dataRows((await loadExpectation(name)).rows);
-    await using table = await HudiTable.open(path, IMPATIENT);
+    await using table = await openFixture(name, path, IMPATIENT);
     const schema = await table.schema();
+    const expected = await expectedData(name, table);
     const [first, second, ...rest] = expected as [EngineRow, EngineRow, ...EngineRow[]];
     const newer = { at: 1_000_000n, small: 4711 };
     const updated = { ...first, ...newer };
     const inserted = { ...first, id: "inserted", ...newer };
     await table.upsert([updated, inserted].map((row) => toLakeRow(row, schema)));
-    await table.delete([toLakeRow({ id: second.id ?? "", region: second.region ?? null }, schema)]);
+    const { recordKeyFields, partitionFields } = table.config;
+    const key = [...recordKeyFields, ...partitionFields].map((name) => [
+      name,
+      second[name] ?? null,
+    ]);
+    await table.delete([toLakeRow(Object.fromEntries(key), schema)]);
     const rows = await readData(table);
     expect(canonicalRows(rows)).toEqual(canonicalRows([updated, inserted, ...rest]));
   });
 
   test("an older version of a row does not replace the one of Spark", async () => {
     const path = await copyFixture(name);
-    const expected = dataRows((await loadExpectation(name)).rows);
-    await using table = await HudiTable.open(path, IMPATIENT);
+    await using table = await openFixture(name, path, IMPATIENT);
     const schema = await table.schema();
+    const expected = await expectedData(name, table);
     const stale = expected.map((row) => ({ ...row, at: 0n, small: 4711 }));
     await table.upsert(stale.map((row) => toLakeRow(row, schema)));
     expect(canonicalRows(await readData(table))).toEqual(canonicalRows(expected));

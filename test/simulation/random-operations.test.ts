@@ -18,7 +18,9 @@ const RUNS = Math.ceil(40 * SOAK);
 
 const FIELDS = {
   id: "string",
+  code: "int?",
   part: "string?",
+  area: "int?",
   version: "long",
   size: "int",
   note: "string?",
@@ -33,6 +35,8 @@ interface Shape {
   readonly index: IndexDefinition;
   readonly isOrdered: boolean;
   readonly isPartitioned: boolean;
+  /** Two key columns and two partition columns. */
+  readonly isDouble?: boolean;
 }
 
 const SHAPES: readonly Shape[] = [
@@ -63,6 +67,17 @@ const SHAPES: readonly Shape[] = [
     isOrdered: true,
     isPartitioned: true,
   },
+  ...(["bloom", "global-bloom"] as const).map((kind): Shape => {
+    const name = `${kind}, two key and two partition columns`;
+    return { name, index: { kind }, isOrdered: true, isPartitioned: true, isDouble: true };
+  }),
+  {
+    name: "bucket, two key and two partition columns",
+    index: { kind: "bucket", buckets: 3 },
+    isOrdered: false,
+    isPartitioned: true,
+    isDouble: true,
+  },
 ];
 
 type Step = WriteCall | { readonly kind: "partial"; readonly rows: readonly AnyRow[] } | Undo;
@@ -70,9 +85,25 @@ interface Undo {
   readonly kind: "rollback";
 }
 
-function columnsOf({ isPartitioned }: Shape): Column[] {
-  const names = Object.keys(FIELDS) as Column[];
-  return names.filter((name) => isPartitioned || name !== "part");
+function keysOf({ isDouble }: Shape): Column[] {
+  return isDouble ? ["id", "code"] : ["id"];
+}
+
+function placesOf({ isPartitioned, isDouble }: Shape): Column[] {
+  if (isDouble) return ["part", "area"];
+  return isPartitioned ? ["part"] : [];
+}
+
+function columnsOf(shape: Shape): Column[] {
+  const own = new Set([...keysOf(shape), ...placesOf(shape)]);
+  const shared: Column[] = ["id", "code", "part", "area"];
+  return (Object.keys(FIELDS) as Column[]).filter(
+    (name) => own.has(name) || !shared.includes(name),
+  );
+}
+
+function pick(row: AnyRow, names: readonly string[]): AnyRow {
+  return Object.fromEntries(names.map((name) => [name, row[name]]));
 }
 
 function isGlobal({ index }: Shape): boolean {
@@ -81,8 +112,10 @@ function isGlobal({ index }: Shape): boolean {
 
 function rowOf(shape: Shape): fc.Arbitrary<AnyRow> {
   const values: Readonly<Record<Column, fc.Arbitrary<unknown>>> = {
-    id: fc.integer({ min: 0, max: 7 }).map((n) => `key${n}`),
+    id: fc.integer({ min: 0, max: shape.isDouble ? 3 : 7 }).map((n) => `key${n}`),
+    code: fc.constantFrom(1, 2, null),
     part: fc.constantFrom("p", "q", null),
+    area: fc.constantFrom(7, -7, null),
     version: fc.bigInt({ min: 0n, max: 4n }),
     size: fc.integer({ min: 0, max: 99 }),
     note: fc.constantFrom("x", "yy", "", null),
@@ -94,12 +127,19 @@ function rowOf(shape: Shape): fc.Arbitrary<AnyRow> {
 
 /** Columns that a row may leave out. */
 function optionalColumns(shape: Shape): Column[] {
-  return columnsOf(shape).filter((name) => name !== "id" && (name !== "part" || isGlobal(shape)));
+  const required = [...keysOf(shape), ...(isGlobal(shape) ? [] : placesOf(shape))];
+  return columnsOf(shape).filter((name) => !required.includes(name));
 }
 
 function someColumns(shape: Shape): fc.Arbitrary<Column[]> {
   const names = optionalColumns(shape);
-  return fc.oneof(fc.constant<Column[]>([]), fc.subarray(names), fc.constant<Column[]>(["note"]));
+  const places = placesOf(shape);
+  // Partition columns are left out together.
+  const some = fc.subarray(names).map((left) => {
+    const isPlaced = !left.some((name) => places.includes(name));
+    return isPlaced ? left : [...new Set([...left, ...places])];
+  });
+  return fc.oneof(fc.constant<Column[]>([]), some, fc.constant<Column[]>(["note"]));
 }
 
 function partialRowOf(shape: Shape): fc.Arbitrary<AnyRow> {
@@ -109,16 +149,20 @@ function partialRowOf(shape: Shape): fc.Arbitrary<AnyRow> {
   });
 }
 
+/** The columns that say which row is meant. */
+function placedKey(shape: Shape): Column[] {
+  return [...keysOf(shape), ...(isGlobal(shape) ? [] : placesOf(shape))];
+}
+
 function changeOf(shape: Shape): fc.Arbitrary<Change<AnyRow>> {
   const row = rowOf(shape);
-  const place = ({ id, part }: AnyRow): AnyRow =>
-    shape.isPartitioned && !isGlobal(shape) ? { id, part } : { id };
+  const place = (old: AnyRow): AnyRow => pick(old, placedKey(shape));
   return fc.oneof(
     {
       weight: 4,
       arbitrary: fc.tuple(row, someColumns(shape)).map(([after, unchanged]) => ({
         op: "update" as const,
-        key: { id: after.id },
+        key: pick(after, keysOf(shape)),
         after,
         unchanged,
       })),
@@ -127,8 +171,8 @@ function changeOf(shape: Shape): fc.Arbitrary<Change<AnyRow>> {
       weight: 2,
       arbitrary: fc.tuple(row, row).map(([before, after]) => ({
         op: "update" as const,
-        key: { id: after.id },
-        before: { ...before, id: after.id },
+        key: pick(after, keysOf(shape)),
+        before: { ...before, ...pick(after, keysOf(shape)) },
         after,
       })),
     },
@@ -142,15 +186,16 @@ function changeOf(shape: Shape): fc.Arbitrary<Change<AnyRow>> {
 
 function stepOf(shape: Shape): fc.Arbitrary<Step> {
   const rows = fc.array(rowOf(shape), { maxLength: 5 });
-  const unique = fc.uniqueArray(rowOf(shape), { selector: ({ id }) => id, maxLength: 5 });
+  const unique = fc.uniqueArray(rowOf(shape), {
+    selector: (one) => JSON.stringify(pick(one, keysOf(shape))),
+    maxLength: 5,
+  });
   const kindOf =
     (kind: Exclude<Step["kind"], "apply" | "rollback">) =>
     (list: readonly AnyRow[]): Step => ({ kind, rows: list });
   const partial = fc.array(partialRowOf(shape), { maxLength: 5 }).map(kindOf("partial"));
   const changes = fc.array(changeOf(shape), { maxLength: 5 });
-  const keys = rows.map((list) =>
-    list.map(({ id, part }) => (shape.isPartitioned && !isGlobal(shape) ? { id, part } : { id })),
-  );
+  const keys = rows.map((list) => list.map((one) => pick(one, placedKey(shape))));
   return fc.oneof(
     { weight: 3, arbitrary: rows.map(kindOf("upsert")) },
     { weight: 4, arbitrary: partial },
@@ -186,8 +231,8 @@ async function createTable(shape: Shape): Promise<[MemoryTable<AnyRow>, ModelTab
   const created = await createMemoryTable(
     {
       fields: fields as typeof FIELDS,
-      recordKey: "id",
-      ...(shape.isPartitioned && { partitionBy: "part" }),
+      recordKey: keysOf(shape),
+      ...(shape.isPartitioned && { partitionBy: placesOf(shape) }),
       ...(shape.isOrdered && { orderingField: "version" }),
       index: shape.index,
     },
@@ -195,8 +240,8 @@ async function createTable(shape: Shape): Promise<[MemoryTable<AnyRow>, ModelTab
   );
   const stays = shape.index.kind.startsWith("global") && "updatePartitionPath" in shape.index;
   const model = new ModelTable({
-    recordKey: "id",
-    partitionBy: shape.isPartitioned ? "part" : undefined,
+    recordKey: keysOf(shape),
+    partitionBy: shape.isPartitioned ? placesOf(shape) : undefined,
     orderingField: shape.isOrdered ? "version" : undefined,
     compare: (a: bigint, b: bigint) => (a < b ? -1 : a > b ? 1 : 0),
     global: isGlobal(shape) ? (stays ? "stays" : "moves") : undefined,

@@ -7,8 +7,8 @@ export type ModelRow = Readonly<Record<string, unknown>>;
 
 /** What identifies a row, and which of two versions of it is the newer one. */
 export interface ModelRules {
-  readonly recordKey: string;
-  readonly partitionBy?: string | undefined;
+  readonly recordKey: string | readonly string[];
+  readonly partitionBy?: string | readonly string[] | undefined;
   readonly orderingField?: string | undefined;
   /** Compares two ordering values; needed where there is an ordering field. */
   readonly compare?: ((a: never, b: never) => number) | undefined;
@@ -81,19 +81,21 @@ export class ModelTable {
 
   /** A delete with an ordering value loses against a newer row; a move is a delete and an insert. */
   apply(changes: Iterable<Change<ModelRow>>, by = ""): void {
-    const { orderingField = "", partitionBy = "", global } = this.#rules;
+    const { orderingField = "", global } = this.#rules;
     const steps: Step[] = [];
     for (const { op, key, before, after, unchanged } of changes) {
       const old: ModelRow = { ...before, ...key };
       const ordering = op === "delete" ? old[orderingField] : after?.[orderingField];
       const removed = { ...after, ...old, [orderingField]: ordering };
       const isOrdered = ordering !== undefined && ordering !== null;
-      const from = before?.[partitionBy];
-      const moves = from !== undefined && valueText(from) !== valueText(after?.[partitionBy]);
+      const from = this.#placeColumns(before ?? {});
+      const moves = Object.entries(from).some(
+        ([name, value]) => valueText(value) !== valueText(after?.[name]),
+      );
       if (op === "delete") steps.push({ row: removed, removes: true, isOrdered });
       else {
         if (moves && global === undefined)
-          steps.push({ row: { ...removed, [partitionBy]: from }, removes: true, isOrdered });
+          steps.push({ row: { ...removed, ...from }, removes: true, isOrdered });
         const row = Object.fromEntries(
           Object.entries(after as ModelRow).filter(([name]) => !unchanged?.includes(name)),
         );
@@ -166,7 +168,7 @@ export class ModelTable {
     const left: Stored[] = [];
     let moved: Stored | undefined;
     for (const copy of copies) {
-      const place = partitionBy === undefined ? {} : { [partitionBy]: copy.row[partitionBy] };
+      const place = this.#placeColumns(copy.row);
       const row = { ...copy.row, ...step.row, ...(global === "stays" && place) };
       const isHome = isAnywhere || this.#partitionOf(copy.row) === this.#partitionOf(row);
       if (this.#isNewer(copy.row, step)) left.push(copy);
@@ -196,6 +198,14 @@ export class ModelTable {
     if (lacks) throw new ModelRefusal(`a new row of ${place} lacks a column`);
     if (copies.length === 0) this.#stored.delete(place);
     else this.#stored.set(place, copies);
+  }
+
+  /** The partition columns that a row has. */
+  #placeColumns(row: ModelRow): ModelRow {
+    const names = [this.#rules.partitionBy ?? []].flat();
+    return Object.fromEntries(
+      names.filter((name) => row[name] !== undefined).map((name) => [name, row[name]]),
+    );
   }
 
   #partitionOf(row: ModelRow): string {

@@ -24,7 +24,12 @@ export function rowTexts(rows: Iterable<AnyRow>): string[] {
 }
 
 /** Where a row belongs: its key within its partition; a partition value of null or "" is one place. */
-export function placeText(row: AnyRow, recordKey: string, partitionBy: string | undefined): string {
-  const partition = partitionBy === undefined ? "" : row[partitionBy];
-  return `${valueText(partition === null ? "" : partition)} ${valueText(row[recordKey])}`;
+export function placeText(
+  row: AnyRow,
+  recordKey: string | readonly string[],
+  partitionBy: string | readonly string[] | undefined,
+): string {
+  const partition = [partitionBy ?? []].flat().map((name) => valueText(row[name] ?? ""));
+  const key = [recordKey].flat().map((name) => valueText(row[name]));
+  return `${partition.join("/")} ${key.join()}`;
 }

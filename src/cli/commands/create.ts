@@ -2,7 +2,10 @@
 import { basename } from "node:path";
 import { type Command, Option } from "commander";
 import type { IndexDefinition } from "../../layout/index-definition.ts";
+import type { PartitionColumn } from "../../layout/key-definition.ts";
+import type { KeyGeneratorKind } from "../../layout/key-generator.ts";
 import type { SchemaTableDefinition, TableDefinition } from "../../layout/table-definition.ts";
+import type { TimestampType, TimestampUnit } from "../../layout/timestamp-settings.ts";
 import { addCommonFlags, type CommonFlags, parseNames } from "../flags.ts";
 import type { LakeIo } from "../lake-io.ts";
 import { storageSettings } from "../open-table.ts";
@@ -16,6 +19,13 @@ interface CreateFlags extends CommonFlags {
   readonly type: "cow" | "mor";
   readonly recordKey: readonly string[];
   readonly partitionBy?: readonly string[];
+  readonly keyGenerator?: KeyGeneratorKind;
+  readonly timestampType?: TimestampType;
+  readonly timestampUnit?: TimestampUnit;
+  readonly inputFormat?: readonly string[];
+  readonly inputZone?: string;
+  readonly outputFormat?: string;
+  readonly outputZone?: string;
   readonly orderingField?: string;
   readonly index: IndexDefinition["kind"];
   readonly buckets?: string;
@@ -41,14 +51,36 @@ export function addCreateCommand(lake: Command, io: LakeIo): void {
     .description("Makes an empty table of version 6, which Spark, Athena, PrestoDB and Trino read.")
     .argument("<table>", "a path, file:// or s3://bucket/prefix")
     .requiredOption("--schema <file>", "columns: .json list, .avsc, .arrow or .parquet")
-    .requiredOption("--record-key <column>", "what tells rows apart", parseNames)
+    .requiredOption(
+      "--record-key <columns>",
+      "what tells rows apart, such as id or a,b",
+      parseNames,
+    )
     .option("--name <name>", "name of the table; default: the last part of its location")
     .addOption(
       new Option("--type <type>", "copy on write or merge on read")
         .choices(["cow", "mor"])
         .default("cow"),
     )
-    .option("--partition-by <column>", "one folder for each value", parseNames)
+    .option(
+      "--partition-by <columns>",
+      "one folder for each value; at:timestamp is one for points in time",
+      parseNames,
+    )
+    .addOption(
+      new Option("--key-generator <kind>", "default: what keys and partitions ask for").choices(
+        KEY_GENERATORS,
+      ),
+    )
+    .option(
+      "--timestamp-type <type>",
+      "UNIX_TIMESTAMP, EPOCHMILLISECONDS, DATE_STRING, SCALAR, ...",
+    )
+    .option("--timestamp-unit <unit>", "of SCALAR values: DAYS, SECONDS, MICROSECONDS, ...")
+    .option("--input-format <pattern...>", "of DATE_STRING values, such as yyyy-MM-dd")
+    .option("--input-zone <zone>", "of values without a zone; default: UTC")
+    .option("--output-format <pattern>", "of the folders, such as yyyy/MM/dd")
+    .option("--output-zone <zone>", "of the folders; default: UTC")
     .option("--ordering-field <column>", "of two versions of a row the greater value wins")
     .addOption(
       new Option("--index <kind>", "how rows are found by key")
@@ -68,6 +100,14 @@ export function addCreateCommand(lake: Command, io: LakeIo): void {
   command.addHelpText("after", HELP);
   command.action((table: string, flags: CreateFlags) => runCreate(io, table, flags));
 }
+
+const KEY_GENERATORS: readonly KeyGeneratorKind[] = [
+  "simple",
+  "complex",
+  "non-partitioned",
+  "timestamp",
+  "custom",
+];
 
 const HELP = `
 A field list names the columns in order; ? allows null. The types are string,
@@ -89,8 +129,10 @@ async function runCreate(io: LakeIo, location: string, flags: CreateFlags): Prom
   try {
     const { name, recordKey, partitionBy, orderingField } = definition;
     const parts = [
-      `key ${recordKey}`,
-      partitionBy === undefined ? "no partitions" : `partitions by ${partitionBy}`,
+      `key ${[recordKey].flat().join(", ")}`,
+      partitionBy === undefined
+        ? "no partitions"
+        : `partitions by ${table.config.partitionFields.join(", ")}`,
       ...(orderingField === undefined ? [] : [`ordering field ${orderingField}`]),
       `${flags.index} index`,
     ];
@@ -114,8 +156,10 @@ function createDefinition(
     // The library says which types there are.
     type: (flags.type === "cow" ? "copy-on-write" : "merge-on-read") as "copy-on-write",
     ...columns,
-    recordKey: requireOne(flags.recordKey, "--record-key"),
-    partitionBy: flags.partitionBy && requireOne(flags.partitionBy, "--partition-by"),
+    recordKey: single(flags.recordKey),
+    partitionBy:
+      flags.partitionBy && single(flags.partitionBy.map((text) => readColumn(text, flags))),
+    keyGenerator: flags.keyGenerator,
     orderingField: flags.orderingField,
     index: readIndex(flags),
     hiveStyle: flags.hiveStyle ?? false,
@@ -138,12 +182,37 @@ function readIndex({ index, buckets, moveKeys }: CreateFlags): IndexDefinition {
   return { kind: index, updatePartitionPath: moveKeys };
 }
 
-function requireOne(names: readonly string[], flag: string): string {
-  const [name] = names;
-  if (names.length === 1 && name !== undefined) return name;
-  throw new UsageError(
-    `cannot use ${flag} ${names.join(",")}: found ${names.length} columns, expected one`,
-  );
+/** One column as itself, several as a list. */
+function single<T>(items: readonly T[]): T | readonly T[] {
+  const [first] = items;
+  return items.length === 1 && first !== undefined ? first : items;
+}
+
+/** `city`, `city:simple` or `at:timestamp`, which the timestamp flags tell of. */
+function readColumn(text: string, flags: CreateFlags): PartitionColumn {
+  const [name = "", kind = flags.keyGenerator === "timestamp" ? "timestamp" : "simple"] =
+    text.split(":");
+  if (kind === "simple") return name;
+  if (kind !== "timestamp") {
+    throw new UsageError(
+      `cannot use --partition-by ${text}: found kind ${kind}, expected simple or timestamp`,
+    );
+  }
+  const { timestampType: type, outputFormat } = flags;
+  if (type === undefined || outputFormat === undefined) {
+    throw new UsageError(
+      `cannot use --partition-by ${text} without --timestamp-type and --output-format: they say what the folders are`,
+    );
+  }
+  return {
+    field: name,
+    type,
+    unit: flags.timestampUnit,
+    inputFormat: flags.inputFormat,
+    inputZone: flags.inputZone,
+    outputFormat,
+    outputZone: flags.outputZone,
+  };
 }
 
 function nameOf(location: string): string {

@@ -1,6 +1,6 @@
 // `lake delete-partitions`: removes every row of partitions in one commit.
 import type { Command } from "commander";
-import { addCommonFlags, type CommonFlags } from "../flags.ts";
+import { addCommonFlags, type CommonFlags, propertyOption } from "../flags.ts";
 import type { LakeIo } from "../lake-io.ts";
 import { useTable } from "../open-table.ts";
 import { formatNoun } from "../output/display-text.ts";
@@ -18,7 +18,8 @@ export function addDeletePartitionsCommand(lake: Command, io: LakeIo): void {
     .description("Removes every row of the named partitions in one commit.")
     .argument("<table>", "a path, file:// or s3://bucket/prefix")
     .argument("<partitions...>", "paths below the table, such as city=Oslo")
-    .option("--drop-metadata-table", "switch off a metadata table, which would become stale");
+    .option("--drop-metadata-table", "switch off a metadata table, which would become stale")
+    .addOption(propertyOption());
   addCommonFlags(command);
   command.action((table: string, partitions: string[], flags: DeletePartitionsFlags) =>
     runDeletePartitions(io, table, partitions, flags),

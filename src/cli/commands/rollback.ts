@@ -1,7 +1,7 @@
 // `lake rollback`: undoes a pending write, or the newest completed commit.
 import type { Command } from "commander";
 import { isInstantTime } from "../../timeline/instant-time.ts";
-import { addCommonFlags, type CommonFlags } from "../flags.ts";
+import { addCommonFlags, type CommonFlags, propertyOption } from "../flags.ts";
 import type { LakeIo } from "../lake-io.ts";
 import { useTable } from "../open-table.ts";
 import { printResult } from "../print.ts";
@@ -19,7 +19,8 @@ export function addRollbackCommand(lake: Command, io: LakeIo): void {
     .description("Undoes a write that never completed, or the newest completed commit.")
     .argument("<table>", "a path, file:// or s3://bucket/prefix")
     .argument("<instant>", "as lake timeline lists it")
-    .option("--drop-metadata-table", "switch off a metadata table, which would become stale");
+    .option("--drop-metadata-table", "switch off a metadata table, which would become stale")
+    .addOption(propertyOption());
   addCommonFlags(command);
   command.action((table: string, instant: string, flags: RollbackFlags) =>
     runRollback(io, table, instant, flags),

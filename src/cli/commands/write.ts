@@ -5,7 +5,13 @@ import type { HudiTable } from "../../hudi-table.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Source } from "../../write/row-source.ts";
 import type { Commit } from "../../write/write-operation.ts";
-import { addCommonFlags, type CommonFlags, codecOption, inputFormatOption } from "../flags.ts";
+import {
+  addCommonFlags,
+  type CommonFlags,
+  codecOption,
+  inputFormatOption,
+  propertyOption,
+} from "../flags.ts";
 import { type InputProgress, openInputSource } from "../input/input-source.ts";
 import { type InputFormat, readInput, resolveInputFormat } from "../input/read-input.ts";
 import { createRowShape } from "../input/row-shape.ts";
@@ -57,7 +63,8 @@ export function addWriteCommand(lake: Command, io: LakeIo): void {
     )
     .addOption(inputFormatOption())
     .addOption(codecOption("compression of the data files"))
-    .option("--drop-metadata-table", "switch off a metadata table, which would become stale");
+    .option("--drop-metadata-table", "switch off a metadata table, which would become stale")
+    .addOption(propertyOption());
   addCommonFlags(command);
   command.addHelpText("after", HELP);
   command.action((table: string, flags: WriteFlags) => runWrite(io, table, flags));

@@ -1,7 +1,9 @@
 // What the rows of an input must look like, and the checks that can name the line of a bad one.
 import { HudiError, isHudiError } from "../../errors.ts";
 import type { Field, TableSchema } from "../../format/schema.ts";
-import { formatPartitionPath, META_FIELDS } from "../../layout/record-key.ts";
+import { topColumn } from "../../layout/key-text.ts";
+import { formatPartitionPath } from "../../layout/partition-path.ts";
+import { META_FIELDS } from "../../layout/record-key.ts";
 import { isGlobalIndex, type TableConfig } from "../../layout/table-config.ts";
 
 /** The columns of a table, and which of them a row may leave out. */
@@ -22,7 +24,9 @@ export function createRowShape(
   keysOnly: boolean,
 ): RowShape {
   const required = keysOnly
-    ? [...config.recordKeyFields, ...(isGlobalIndex(config) ? [] : config.partitionFields)]
+    ? [...config.recordKeyFields, ...(isGlobalIndex(config) ? [] : config.partitionFields)].map(
+        topColumn,
+      )
     : schema.fields.map((field) => field.name);
   return { schema, config, required: new Set(required) };
 }
@@ -92,18 +96,16 @@ export function createRowCheck(shape: RowShape): (row: InputRow, describe: () =>
   const { config, required, schema } = shape;
   const isWhole = required.size === schema.fields.length;
   const ordering = isWhole ? config.orderingField : undefined;
-  const [partitionField] = config.partitionFields;
-  const { hiveStyle, urlEncode } = config;
-  const style = { field: partitionField, hiveStyle, urlEncode };
-  const known = new Set<string>();
+  const checkPartition = createPartitionCheck(config);
+  const [keyField = "", ...others] = config.recordKeyFields;
   return (row, describe) => {
-    for (const name of config.recordKeyFields) {
-      const key = row[name];
-      if (key !== null && key !== "") continue;
+    // Of several columns each may be null or empty, but not all of them.
+    const key = others.length === 0 ? row[keyField] : undefined;
+    if (key === null || key === "") {
       const found = key === null ? "null" : "empty";
       throw new HudiError(
         "INVALID",
-        `cannot use ${describe()}: record key ${name} is ${found}, expected a value`,
+        `cannot use ${describe()}: record key ${keyField} is ${found}, expected a value`,
       );
     }
     if (ordering !== undefined && row[ordering] === null) {
@@ -112,10 +114,28 @@ export function createRowCheck(shape: RowShape): (row: InputRow, describe: () =>
         `cannot use ${describe()}: ordering field ${ordering} is null, expected a value`,
       );
     }
-    const partition = partitionField === undefined ? undefined : row[partitionField];
-    // Only text can hold what makes no folder name.
-    if (typeof partition !== "string" || known.has(partition)) return;
-    formatPartitionPath(partition, style, describe);
-    if (known.size < MAX_KNOWN_PARTITIONS) known.add(partition);
+    checkPartition(row, describe);
+  };
+}
+
+/** A check of the texts that make folders: only text can hold what makes no folder name. */
+function createPartitionCheck({
+  keyGenerator,
+  hiveStyle,
+  urlEncode,
+}: TableConfig): (row: InputRow, describe: () => string) => void {
+  const columns = keyGenerator.partitions
+    .filter(({ kind }) => kind === "simple")
+    .map(({ name }) => ({
+      style: { field: name, hiveStyle, urlEncode },
+      known: new Set<string>(),
+    }));
+  return (row, describe) => {
+    for (const { style, known } of columns) {
+      const value = row[style.field];
+      if (typeof value !== "string" || known.has(value)) continue;
+      formatPartitionPath(value, style, describe);
+      if (known.size < MAX_KNOWN_PARTITIONS) known.add(value);
+    }
   };
 }

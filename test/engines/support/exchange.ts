@@ -10,6 +10,7 @@ import type { HudiRsReader } from "./hudi-rs-reader.ts";
 import { collectEngineRows, formatSparkColumns } from "./lake-rows.ts";
 import { writeStep } from "./lake-writer.ts";
 import { sparkWriteOptions } from "./matrix-engines.ts";
+import { partitionNames } from "./shape-builder.ts";
 import type { SparkSession } from "./spark-session.ts";
 
 /** How the two sides write. */
@@ -35,7 +36,7 @@ export class Exchange {
     const { recordKey, partitionBy, orderingField, index } = options.definition;
     this.expected = new ExpectedTable({
       key: recordKey,
-      partition: partitionBy,
+      partition: partitionNames({ partitionBy }),
       ordering: orderingField,
       isGlobal: index?.kind.startsWith("global") === true,
     });

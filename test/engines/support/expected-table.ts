@@ -25,8 +25,11 @@ export type WriteStep =
 
 /** Which columns decide where a row belongs and which version of it wins. */
 export interface ExpectedTableOptions {
-  readonly key: string;
-  readonly partition?: string | undefined;
+  /** Columns; a field of a struct is named `user.id`, where the struct is JSON text. */
+  readonly key: string | readonly string[];
+  readonly partition?: string | readonly string[] | undefined;
+  /** The folder of a row where it is not told by the values of the partition columns. */
+  readonly folderOf?: ((row: EngineRow) => string) | undefined;
   readonly ordering?: string | undefined;
   /** Whether a key is found in whatever partition it is, and moves to that of its new row. */
   readonly isGlobal?: boolean | undefined;
@@ -36,9 +39,11 @@ export interface ExpectedTableOptions {
 export class ExpectedTable {
   readonly #options: ExpectedTableOptions;
   readonly #rows: Map<string, EngineRow> = new Map();
+  readonly #partitions: readonly string[];
 
   constructor(options: ExpectedTableOptions) {
     this.#options = options;
+    this.#partitions = [options.partition ?? []].flat();
   }
 
   /** The rows as they are now. */
@@ -68,7 +73,9 @@ export class ExpectedTable {
         for (const row of step.rows) this.#insert(row);
         break;
       case "deletePartitions":
-        this.#empty(new Set(step.values.map((value) => String(value ?? ""))));
+        this.#empty(
+          new Set(step.values.map((value) => this.#folder({ [this.#partitions[0] ?? ""]: value }))),
+        );
         break;
       case "delete":
         for (const key of step.keys) this.#rows.delete(this.#place(key));
@@ -105,15 +112,11 @@ export class ExpectedTable {
       return;
     }
     if (after === undefined) throw new Error(`a change of ${op} has no row`);
-    const { partition, isGlobal } = this.#options;
-    if (
-      !isGlobal &&
-      partition !== undefined &&
-      before !== undefined &&
-      before[partition] !== after[partition]
-    ) {
-      const left = { ...after, [partition]: before[partition] ?? null };
-      if (this.#isNewest(left)) this.#rows.delete(this.#place(left));
+    if (!this.#options.isGlobal && before !== undefined) {
+      const old = this.#partitions.map((name) => [name, before[name] ?? null]);
+      const left = { ...after, ...Object.fromEntries(old) };
+      const hasMoved = this.#folder(left) !== this.#folder(after);
+      if (hasMoved && this.#isNewest(left)) this.#rows.delete(this.#place(left));
     }
     const stored = this.#rows.get(this.#place(after));
     const kept = unchanged.map((name) => [name, stored?.[name] ?? null]);
@@ -131,14 +134,23 @@ export class ExpectedTable {
 
   #place(row: EngineRow): string {
     const { key, isGlobal } = this.#options;
-    return JSON.stringify([isGlobal ? "" : this.#folder(row), String(row[key])]);
+    const values = [key].flat().map((name) => String(valueAt(row, name)));
+    return JSON.stringify([isGlobal ? "" : this.#folder(row), values]);
   }
 
   /** An empty partition value and a null are one folder. */
   #folder(row: EngineRow): string {
-    const { partition } = this.#options;
-    return partition === undefined ? "" : String(row[partition] ?? "");
+    const { folderOf } = this.#options;
+    if (folderOf) return folderOf(row);
+    return JSON.stringify(this.#partitions.map((name) => String(row[name] ?? "")));
   }
+}
+
+function valueAt(row: EngineRow, path: string): unknown {
+  const [first = "", ...inner] = path.split(".");
+  let value: unknown = inner.length === 0 ? row[first] : JSON.parse(String(row[first] ?? null));
+  for (const name of inner) value = (value as Record<string, unknown> | null)?.[name] ?? null;
+  return value;
 }
 
 function isGreater(a: EngineValue, b: EngineValue): boolean {

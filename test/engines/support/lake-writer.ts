@@ -35,7 +35,9 @@ export async function writeStep(table: HudiTable, step: WriteStep): Promise<Comm
     }
     case "delete": {
       const { recordKeyFields, partitionFields } = table.config;
-      const names = [...recordKeyFields, ...partitionFields];
+      const names = [...recordKeyFields, ...partitionFields].map(
+        (name) => name.split(".")[0] ?? "",
+      );
       const keyOf = (row: LakeRow): LakeRow =>
         Object.fromEntries(names.map((name) => [name, row[name]]));
       return table.delete(step.keys.map((key) => keyOf(lakeRow(key))));

@@ -3,7 +3,9 @@
 
 import { join } from "node:path";
 
-import { HudiTable } from "../../../src/index.ts";
+import { HudiTable, type TableDefinition } from "../../../src/index.ts";
+import { defineTable } from "../../../src/layout/table-definition.ts";
+import { timestampProperties } from "../../../src/layout/timestamp-settings.ts";
 import { makeEdgeRow } from "./edge-rows.ts";
 import { canonicalRows, type EngineRow, type EngineValue } from "./engine-rows.ts";
 import { type Filter, formatSqlFilter, type SqlDialect, toPredicate } from "./filters.ts";
@@ -12,7 +14,7 @@ import { collectEngineRows, formatSparkColumns, listEngineColumns } from "./lake
 import { truncateToPrestoMicros } from "./presto-client.ts";
 import { findPartitioning } from "./presto-metastore.ts";
 import { PrestoServer } from "./presto-server.ts";
-import type { Shape } from "./shape-builder.ts";
+import { keyNames, partitionNames, type Shape, timestampPartitions } from "./shape-builder.ts";
 import { SparkSession, type SparkWrite } from "./spark-session.ts";
 
 /** Where the engines of one run live. */
@@ -47,6 +49,12 @@ const EMPTY_PARTITION =
   "The engine takes the partition column from the folder, where an empty text and a null are one: it shows null.";
 const WHOLE_MILLISECONDS =
   "Presto cuts a timestamp to whole milliseconds, and so is the expectation.";
+const FOLDER_AS_TIME =
+  "Spark shows the text of the folder in place of a column that a timestamp-based key generator formats.";
+const FOLDER_AS_NULL =
+  "Spark shows null in place of a timestamp that a custom key generator formats.";
+const OWN_COLUMN =
+  "Presto needs a partition column of its own for folders that are formatted points in time.";
 const REBASE_SETTING = "spark.sql.parquet.datetimeRebaseModeInRead";
 const ANCIENT_DAYS = `Spark reads ancient days back from its own upsert with ${REBASE_SETTING}=CORRECTED only; from our files it does without.`;
 const REFUSED_TYPE =
@@ -64,7 +72,7 @@ function formatFindQuery(
   return filters
     .map(
       (filter, index) =>
-        `SELECT ${index} AS filter, CAST(${definition.recordKey} AS ${dialect === "spark" ? "string" : "varchar"}) AS found ` +
+        `SELECT ${index} AS filter, CAST(${keyNames(definition)[0]} AS ${dialect === "spark" ? "string" : "varchar"}) AS found ` +
         `FROM ${from} WHERE ${formatSqlFilter(filter, dialect)}`,
     )
     .join(" UNION ALL ");
@@ -91,7 +99,8 @@ export const startLake: StartEngine = async () => ({
       await table[Symbol.asyncDispose]();
     }
   },
-  async find({ definition: { recordKey } }, path, filters) {
+  async find({ definition }, path, filters) {
+    const [recordKey = ""] = keyNames(definition);
     const table = await HudiTable.open(path);
     try {
       const found: string[][] = [];
@@ -129,7 +138,7 @@ export const startPresto: StartEngine = async ({ directory, timeZone }) => {
         name: shape.name,
         location: path,
         columns: columns.map(({ name, type }) => ({ name: name.toLowerCase(), type })),
-        ...(await findLowerCasePartitioning(path)),
+        ...(await findLowerCasePartitioning(shape, path)),
       });
       const list = columns.map(({ name }) => `"${name.toLowerCase()}"`).join(", ");
       const answer = await presto.query(`SELECT ${list} FROM ${shape.name}`);
@@ -151,7 +160,11 @@ export const startPresto: StartEngine = async ({ directory, timeZone }) => {
       return {
         rows,
         expected: cut,
-        notes: [...shown.notes, ...(isCut ? [WHOLE_MILLISECONDS] : [])],
+        notes: [
+          ...shown.notes,
+          ...(isCut ? [WHOLE_MILLISECONDS] : []),
+          ...(timestampPartitions(shape.definition).length > 0 ? [OWN_COLUMN] : []),
+        ],
       };
     },
     async find(shape, _, filters) {
@@ -183,7 +196,9 @@ export class SparkEngine implements MatrixEngine {
 
   async read(shape: Shape, path: string, expected: readonly EngineRow[]): Promise<EngineReading> {
     const shown = showEmptyPartitionAsNull(shape, expected);
-    return { rows: await this.spark.readTable(path), expected: shown.rows, notes: shown.notes };
+    const timed = showFoldersAsTimes(shape, shown.rows);
+    const notes = [...shown.notes, ...timed.notes];
+    return { rows: await this.spark.readTable(path), expected: timed.rows, notes };
   }
 
   async find(shape: Shape, path: string, filters: readonly Filter[]): Promise<string[][]> {
@@ -254,13 +269,14 @@ async function requireRefusal(write: Promise<unknown>, message: RegExp): Promise
 export function sparkWriteOptions({
   definition,
 }: Pick<Shape, "definition">): SparkWrite["options"] {
-  const { name, recordKey, partitionBy, orderingField, hiveStyle, urlEncode, index } = definition;
-  const generator = partitionBy === undefined ? "NonpartitionedKeyGenerator" : "SimpleKeyGenerator";
+  const { name, orderingField, hiveStyle, urlEncode, index } = definition;
+  const recordKey = keyNames(definition).join(",");
+  const times = timestampPartitions(definition);
   return {
     "hoodie.table.name": name,
     "hoodie.datasource.write.recordkey.field": recordKey,
-    "hoodie.datasource.write.partitionpath.field": partitionBy ?? "",
-    "hoodie.datasource.write.keygenerator.class": `org.apache.hudi.keygen.${generator}`,
+    ...sparkKeyOptions(definition),
+    ...Object.fromEntries(times.slice(0, 1).flatMap((time) => timestampProperties(time))),
     "hoodie.datasource.write.hive_style_partitioning": String(hiveStyle ?? false),
     "hoodie.datasource.write.partitionpath.urlencode": String(urlEncode ?? false),
     ...(orderingField === undefined
@@ -284,12 +300,29 @@ export function sparkWriteOptions({
   };
 }
 
+/** The key generator that the library chooses for a table, and its partition columns as Spark names them. */
+function sparkKeyOptions(definition: TableDefinition): Record<string, string> {
+  const properties = defineTable(definition);
+  const names = properties.get("hoodie.table.partition.fields") ?? "";
+  return {
+    "hoodie.datasource.write.keygenerator.class":
+      properties.get("hoodie.table.keygenerator.class") ?? "",
+    "hoodie.datasource.write.partitionpath.field":
+      properties.get("hoodie.datasource.write.partitionpath.field") ?? names,
+  };
+}
+
 /** Every row changed where it has a note, and one row more. */
 function changeEveryRow(shape: Shape, rows: readonly EngineRow[]): EngineRow[] {
-  const { recordKey } = shape.definition;
+  const [recordKey = ""] = keyNames(shape.definition);
   const changed = rows.map((row) => ("note" in row ? { ...row, note: "by Spark" } : row));
   const like = changed[0] ?? makeEdgeRow(0, 1n);
-  return [...changed, { ...like, [recordKey]: newKey(like[recordKey] ?? null) }];
+  if (!recordKey.includes(".")) {
+    return [...changed, { ...like, [recordKey]: newKey(like[recordKey] ?? null) }];
+  }
+  const [column = "", field = ""] = recordKey.split(".");
+  const struct = { ...JSON.parse(String(like[column])), [field]: "inserted by Spark" };
+  return [...changed, { ...like, [column]: JSON.stringify(struct) }];
 }
 
 /** A key of the same type that no shape uses. */
@@ -299,25 +332,48 @@ function newKey(like: EngineValue): EngineValue {
   return /^\d{4}-\d\d-\d\d$/.test(String(like)) ? "2001-01-01" : "inserted by Spark";
 }
 
-/** The partitioning of a table as Presto names its column. */
+/** The partitioning of a table as Presto names its columns. */
 async function findLowerCasePartitioning(
+  shape: Shape,
   path: string,
 ): Promise<Awaited<ReturnType<typeof findPartitioning>>> {
-  const { partitionColumn, partitions } = await findPartitioning(path);
-  if (partitionColumn === undefined || partitions === undefined) return {};
-  return { partitionColumn: partitionColumn.toLowerCase(), partitions };
+  const isTimed = timestampPartitions(shape.definition).length > 0;
+  const { partitionColumns, partitions } = await findPartitioning(path, isTimed);
+  if (partitionColumns === undefined || partitions === undefined) return {};
+  return { partitionColumns: partitionColumns.map((name) => name.toLowerCase()), partitions };
+}
+
+/**
+ * Spark shows the text of the folder for the column that points in time are made of; beside another
+ * partition column it shows what that text is as a value of the column: no time, so null.
+ */
+function showFoldersAsTimes(
+  { definition, folderOf }: Shape,
+  rows: readonly EngineRow[],
+): { readonly rows: readonly EngineRow[]; readonly notes: readonly string[] } {
+  const [time] = timestampPartitions(definition);
+  if (!time || !folderOf) return { rows, notes: [] };
+  if (partitionNames(definition).length > 1) {
+    return { rows: rows.map((row) => ({ ...row, [time.field]: null })), notes: [FOLDER_AS_NULL] };
+  }
+  const depth = time.outputFormat.split("/").length;
+  const shown = rows.map((row) => ({
+    ...row,
+    [time.field]: folderOf(row).split("/").slice(-depth).join("/"),
+  }));
+  return { rows: shown, notes: [FOLDER_AS_TIME] };
 }
 
 /** Spark and Presto read the partition column off the path of the folder. */
 function showEmptyPartitionAsNull(
-  { definition: { partitionBy } }: Shape,
+  { definition }: Shape,
   rows: readonly EngineRow[],
 ): { readonly rows: readonly EngineRow[]; readonly notes: readonly string[] } {
-  if (partitionBy === undefined || !rows.some((row) => row[partitionBy] === "")) {
-    return { rows, notes: [] };
-  }
-  const shown = rows.map((row) =>
-    row[partitionBy] === "" ? { ...row, [partitionBy]: null } : row,
-  );
+  const names = partitionNames(definition);
+  if (!rows.some((row) => names.some((name) => row[name] === ""))) return { rows, notes: [] };
+  const shown = rows.map((row) => {
+    const empty = names.filter((name) => row[name] === "");
+    return { ...row, ...Object.fromEntries(empty.map((name) => [name, null])) };
+  });
   return { rows: shown, notes: [EMPTY_PARTITION] };
 }

@@ -14,10 +14,10 @@ export const PRESTO_SCHEMA = "lake";
 /** One partition of a table. */
 export interface PrestoPartition {
   /**
-   * The value of the partition column, unescaped; null for Hive's default partition. Presto takes
-   * the column's value from here alone, never from the data files.
+   * The values of the partition columns, unescaped; null for Hive's default partition. Presto takes
+   * the columns' values from here alone, never from the data files.
    */
-  readonly value: string | null;
+  readonly values: readonly (string | null)[];
   /** The partition's folder below the table, as it is on storage. */
   readonly path: string;
 }
@@ -31,11 +31,11 @@ export interface PrestoTable {
   readonly name: string;
   /** The table's folder: an absolute path, or a URI such as `s3://bucket/table`. */
   readonly location: string;
-  /** All data columns, the partition column included; the five `_hoodie_` columns are added. */
+  /** All data columns, partition columns included; the five `_hoodie_` columns are added. */
   readonly columns: readonly EngineColumn[];
-  /** The partition column; none for an unpartitioned table. */
-  readonly partitionColumn?: string;
-  /** The partitions; needed with a partition column. `findPartitioning` gives both for a local table. */
+  /** The partition columns in order; those that are no data columns are strings. */
+  readonly partitionColumns?: readonly string[];
+  /** The partitions; needed with partition columns. `findPartitioning` gives both for a local table. */
   readonly partitions?: readonly PrestoPartition[];
   /** `copy-on-write` by default. */
   readonly kind?: PrestoQueryKind;
@@ -66,17 +66,19 @@ export async function registerPrestoTable(
     ...META_FIELDS.map((name) => ({ name, type: "string" })),
     ...table.columns.map(({ name, type }) => ({ name, type: formatHiveType(name, type) })),
   ];
-  const dataColumns = columns.filter(({ name }) => name !== table.partitionColumn);
-  const partitionColumns = columns.filter(({ name }) => name === table.partitionColumn);
-  if (table.partitionColumn !== undefined && partitionColumns.length === 0) {
-    throw new Error(`cannot register table ${table.name}: no column ${table.partitionColumn}`);
-  }
+  const names = table.partitionColumns ?? [];
+  const dataColumns = columns.filter(({ name }) => !names.includes(name));
+  const partitionColumns = names.map(
+    (name) => columns.find((column) => column.name === name) ?? { name, type: "string" },
+  );
   const storage = describeStorage(table.kind ?? "copy-on-write");
   await rm(path, { recursive: true, force: true });
   await mkdir(path, { recursive: true });
-  for (const partition of table.partitionColumn === undefined ? [] : (table.partitions ?? [])) {
-    const folder = `${table.partitionColumn}=${escapePartition(partition.value)}`;
-    await mkdir(join(path, folder));
+  for (const partition of table.partitions ?? []) {
+    const folder = names
+      .map((name, at) => `${name}=${escapePartition(partition.values[at] ?? null)}`)
+      .join("/");
+    await mkdir(join(path, folder), { recursive: true });
     await writeJson(join(path, folder), {
       columns: dataColumns,
       parameters: {},
@@ -99,26 +101,41 @@ export async function registerPrestoTable(
   });
 }
 
-/** The partition column of a local table, from its `hoodie.properties`, and its partitions. */
+/** A partition column for folders that hold the value of no column. */
+const FOLDER_COLUMN = "lake_folder";
+
+/**
+ * The partition columns of a local table, from its `hoodie.properties`, and its partitions; or one
+ * column (`asFolders`) that holds the path of the folder.
+ */
 export async function findPartitioning(
   tablePath: string,
-): Promise<{ readonly partitionColumn?: string; readonly partitions?: PrestoPartition[] }> {
+  asFolders = false,
+): Promise<{
+  readonly partitionColumns?: readonly string[];
+  readonly partitions?: PrestoPartition[];
+}> {
   const text = await readFile(join(tablePath, ".hoodie", "hoodie.properties"), "utf8");
   const isSet = (key: string, value: string): boolean =>
     text.split("\n").includes(`${key}=${value}`);
-  const partitionColumn = /^hoodie\.table\.partition\.fields=([^:,\s]+)/m.exec(text)?.[1];
-  if (partitionColumn === undefined) return {};
-  const prefix = isSet("hoodie.datasource.write.hive_style_partitioning", "true")
-    ? `${partitionColumn}=`
-    : "";
+  const fields = /^hoodie\.table\.partition\.fields=(\S+)/m.exec(text)?.[1]?.split(",") ?? [];
+  if (fields.length === 0) return {};
+  const isHive = isSet("hoodie.datasource.write.hive_style_partitioning", "true");
   const isEscaped = isSet("hoodie.datasource.write.partitionpath.urlencode", "true");
   const entries = await readdir(tablePath, { recursive: true, withFileTypes: true });
   const partitions = entries
     .filter((entry) => entry.isFile() && METAFILE.test(entry.name))
     .map((entry) => relative(tablePath, entry.parentPath).split(sep).join("/"))
     .sort()
-    .map((path) => ({ path, value: parsePartitionValue(path.slice(prefix.length), isEscaped) }));
-  return { partitionColumn, partitions };
+    .map((path): PrestoPartition => {
+      if (asFolders) return { path, values: [path] };
+      const parts = fields.length === 1 ? [path] : path.split("/");
+      const values = fields.map((name, at) =>
+        parsePartitionValue(parts[at]?.slice(isHive ? name.length + 1 : 0) ?? "", isEscaped),
+      );
+      return { path, values };
+    });
+  return { partitionColumns: asFolders ? [FOLDER_COLUMN] : fields, partitions };
 }
 
 function parsePartitionValue(text: string, isEscaped: boolean): string | null {

@@ -146,7 +146,7 @@ export class PrestoServer {
    */
   async registerHudiTable(table: PrestoTable): Promise<void> {
     const found =
-      table.partitionColumn === undefined && table.location.startsWith("/")
+      table.partitionColumns === undefined && table.location.startsWith("/")
         ? await findPartitioning(table.location)
         : {};
     await registerPrestoTable(this.#metastorePath, { ...table, ...found });

@@ -1,7 +1,13 @@
 // What the shapes of the matrix are built with: a definition with the usual answers, lists of writes
 // with a history worth reading, and the table that they must leave.
 
-import type { Fields, TableDefinition, WriteSettings } from "../../../src/index.ts";
+import type {
+  Fields,
+  PartitionColumn,
+  TableDefinition,
+  TimestampPartition,
+  WriteSettings,
+} from "../../../src/index.ts";
 import { EDGE_FIELDS, makeEdgeRow } from "./edge-rows.ts";
 import type { EngineRow, EngineValue } from "./engine-rows.ts";
 import { ExpectedTable, type WriteStep } from "./expected-table.ts";
@@ -16,6 +22,8 @@ export interface Shape {
   readonly isCore: boolean;
   /** Whether every column is filtered on as well: worth it where there are many files. */
   readonly isFiltered: boolean;
+  /** The folder of a row, where points in time make it. */
+  readonly folderOf: ((row: EngineRow) => string) | undefined;
   /** Whether it has days before 1582, which Spark does not read back from files of its own upsert. */
   readonly hasAncientDays: boolean;
   /** What Spark's own upsert fails with, because of a type that Spark does not have. */
@@ -101,6 +109,7 @@ export function shape(parts: ShapeParts): Shape {
     steps,
     isCore: parts.isCore ?? false,
     isFiltered: parts.isFiltered ?? false,
+    folderOf: parts.folderOf,
     hasAncientDays: parts.hasAncientDays ?? false,
     sparkRefusal: parts.sparkRefusal,
   };
@@ -119,13 +128,37 @@ export function twoCommits(make: (index: number, version: bigint) => EngineRow):
 }
 
 /** The table that the writes of a shape must leave. */
-export function expectTable({ definition, steps }: Shape): ExpectedTable {
+export function expectTable({ definition, steps, folderOf }: Shape): ExpectedTable {
   const table = new ExpectedTable({
     key: definition.recordKey,
-    partition: definition.partitionBy,
+    partition: partitionNames(definition),
+    folderOf,
     ordering: definition.orderingField,
     isGlobal: definition.index?.kind.startsWith("global") === true,
   });
   for (const step of steps) table.write(step);
   return table;
+}
+
+/** The key columns of a table. */
+export function keyNames({ recordKey }: Pick<TableDefinition, "recordKey">): string[] {
+  return [recordKey].flat();
+}
+
+/** The partition columns of a table. */
+export function partitionNames({ partitionBy }: Pick<TableDefinition, "partitionBy">): string[] {
+  return listPartitions(partitionBy).map((column) =>
+    typeof column === "string" ? column : column.field,
+  );
+}
+
+/** The partition columns whose folders are points in time. */
+export function timestampPartitions({
+  partitionBy,
+}: Pick<TableDefinition, "partitionBy">): TimestampPartition[] {
+  return listPartitions(partitionBy).filter((column) => typeof column !== "string");
+}
+
+function listPartitions(partitionBy: TableDefinition["partitionBy"]): PartitionColumn[] {
+  return partitionBy === undefined ? [] : ([partitionBy].flat() as PartitionColumn[]);
 }

@@ -5,6 +5,7 @@ import type { Fields } from "../../../src/index.ts";
 import { EDGE_FIELDS, makeEdgeRow } from "./edge-rows.ts";
 import type { EngineRow, EngineValue } from "./engine-rows.ts";
 import type { WriteStep } from "./expected-table.ts";
+import { KEY_SHAPES } from "./key-shapes.ts";
 import {
   manyCommits,
   partitioned,
@@ -584,6 +585,7 @@ export const SHAPES: readonly Shape[] = [
   ...INDEX_AND_SIZES,
   ...HISTORY,
   ...OPERATIONS,
+  ...KEY_SHAPES,
 ];
 
 /** A shape by its name. */
