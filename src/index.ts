@@ -11,7 +11,10 @@ export {
   type TableOptions,
   type Where,
 } from "./hudi-table.ts";
+export type { ColumnPlace } from "./layout/column-tree.ts";
 export type { IndexDefinition } from "./layout/index-definition.ts";
+export type { EngineName } from "./layout/reader-limits.ts";
+export type { SchemaChange } from "./layout/schema-change.ts";
 export type { TableConfig } from "./layout/table-config.ts";
 export type {
   DecimalName,
@@ -32,7 +35,8 @@ export type { StorageSettings } from "./storage/open-storage.ts";
 export type { Storage } from "./storage/storage.ts";
 export type { CommitMetadata, WriteStat } from "./timeline/commit-metadata.ts";
 export type { Action, Instant, InstantState } from "./timeline/instant.ts";
+export type { EvolveOptions } from "./write/evolve-table.ts";
 export type { Change, Source } from "./write/row-source.ts";
-export type { UpsertOptions, WriteOptions } from "./write/table-writer.ts";
+export type { RowWriteOptions, UpsertOptions, WriteOptions } from "./write/table-writer.ts";
 export type { Commit } from "./write/write-operation.ts";
 export type { WriteSettings } from "./write/write-settings.ts";

@@ -106,7 +106,7 @@ export async function mergeBaseFile(
     await copyMerged(reader, plan, incoming, file, index, signal);
     const summary = await file.close(index);
     return {
-      ...describe(task, task.fileId, file.path, summary),
+      ...describeOutput(task, task.fileId, file.path, summary),
       previousInstant: task.baseInstant,
       insertCount: plan.appends.length,
       updateCount: plan.replacedCount,
@@ -187,7 +187,7 @@ export async function createBaseFiles(
       }
       const summary = await file.close(index);
       written.push({
-        ...describe(task, fileId, file.path, summary),
+        ...describeOutput(task, fileId, file.path, summary),
         previousInstant: undefined,
         insertCount: summary.rowCount,
         updateCount: 0,
@@ -201,7 +201,8 @@ export async function createBaseFiles(
   return written;
 }
 
-function describe(
+/** The numbers of a written file that do not depend on what became of its rows. */
+export function describeOutput(
   task: WriteTarget,
   fileId: string,
   path: string,
@@ -220,9 +221,10 @@ const ROW_GROUP_ROWS = 131_072;
 const ROW_GROUP_BYTES = 64 * 1024 * 1024;
 
 /** Index of the record key among the meta columns. */
-const KEY_COLUMN = 2;
+export const KEY_COLUMN = 2;
 
-class OutputFile {
+/** A base file in the making. */
+export class OutputFile {
   readonly path: string;
   readonly #fileName: string;
   readonly #upload: ObjectWriter;
@@ -282,7 +284,8 @@ class OutputFile {
   }
 }
 
-async function openOutput(
+/** Leaves the marker of a file and opens the file. */
+export async function openOutput(
   storage: Storage,
   task: WriteTarget,
   fileId: string,

@@ -36,6 +36,8 @@ export function formatAvroSchema(
     name: schema.name,
     namespace: options.namespace,
     fields: [...meta, ...fields],
+    // What other engines do not know they leave alone.
+    ...(schema.lastFieldId !== undefined && { "last-field-id": schema.lastFieldId }),
   });
 }
 
@@ -120,7 +122,9 @@ export function parseAvroSchema(text: string): TableSchema {
     taken.add(own);
     return { id: own, name, ...parseAvroType(name, type) };
   });
-  return { name: typeof record.name === "string" ? record.name : "record", fields };
+  const name = typeof record.name === "string" ? record.name : "record";
+  const last = findFieldId(record["last-field-id"], new Set());
+  return last === undefined ? { name, fields } : { name, fields, lastFieldId: last };
 }
 
 /** The id that a field states, unless another field before it states the same. */
@@ -193,6 +197,7 @@ function avroChild(column: string, name: string, json: Json | undefined): Field 
 function parseStructType(column: string, json: Json | undefined): ColumnType {
   const entries = Array.isArray(json) ? (json as readonly Json[]) : [];
   const names = new Set<string>();
+  const taken = new Set<number>();
   const fields = entries.map((entry, index): Field => {
     const field = asObject(entry);
     if (typeof field?.name !== "string" || field.type === undefined || names.has(field.name)) {
@@ -202,7 +207,9 @@ function parseStructType(column: string, json: Json | undefined): ColumnType {
       );
     }
     names.add(field.name);
-    return { id: index, name: field.name, ...parseAvroType(`${column}.${field.name}`, field.type) };
+    const id = findFieldId(field["field-id"], taken) ?? freeId(taken, index);
+    taken.add(id);
+    return { id, name: field.name, ...parseAvroType(`${column}.${field.name}`, field.type) };
   });
   if (fields.length === 0) throw unsupportedType(column, json ?? null);
   return { kind: "struct", fields };

@@ -2,8 +2,16 @@
 // time units, decimals of any representation. Rules: spec/format/parquet.md, PQ-6.
 
 import { isNull } from "./bitmap.ts";
-import type { BytesColumn, FixedColumn, FlatColumn, Int64Column } from "./column-batch.ts";
-import { timestampUnit } from "./parquet-column-type.ts";
+import type {
+  BytesColumn,
+  FixedColumn,
+  FlatColumn,
+  Float32Column,
+  Int32Column,
+  Int64Column,
+} from "./column-batch.ts";
+import { widenFloat, widenToDecimal, widenToText } from "./number-widening.ts";
+import { findColumnType, timestampUnit } from "./parquet-column-type.ts";
 import type { SchemaElement } from "./parquet-footer.ts";
 import { type ColumnType, decimalWidthBytes, type Field } from "./schema.ts";
 
@@ -20,25 +28,31 @@ export class UnfitValueError extends Error {
 
 /**
  * Whether values of a file column of type `from` can be read as type `to` without loss, save for
- * the rounding of a long to a double that Avro's own rules allow.
+ * the rounding of whole numbers to real ones that Avro's own rules allow.
  */
 export function isReadableAs(from: ColumnType | undefined, to: ColumnType): boolean {
   switch (to.kind) {
     case "string":
     case "bytes":
       // Some writers annotate no string, and Avro takes either for the other.
-      return from?.kind === "string" || from?.kind === "bytes";
+      if (from?.kind === "string" || from?.kind === "bytes") return true;
+      return to.kind === "string" && TEXT_SOURCES.has(from?.kind ?? "");
     case "double":
       return REAL_SOURCES.has(from?.kind ?? "");
+    case "float":
+      return from?.kind === "float" || from?.kind === "int" || from?.kind === "long";
     case "long":
       return from?.kind === "long" || from?.kind === "int";
     case "decimal":
+      if (from?.kind === "int" || from?.kind === "long") return true;
       return from?.kind === "decimal" && from.scale === to.scale && from.precision <= to.precision;
     default:
       return from?.kind === to.kind;
   }
 }
 
+/** The types that are read as texts, which have another order than their values. */
+export const TEXT_SOURCES: ReadonlySet<string> = new Set(["int", "long", "date"]);
 const REAL_SOURCES: ReadonlySet<string> = new Set(["double", "float", "int", "long"]);
 
 /**
@@ -54,10 +68,15 @@ export function convertColumn(raw: FlatColumn, element: SchemaElement, field: Fi
     case "timestamp-micros":
       return convertTimestamps(raw, element);
     case "decimal":
+      if (isWhole(raw) && findColumnType(element)?.kind !== "decimal") {
+        return widenToDecimal(raw, field.type, refuseDigits);
+      }
       return convertDecimals(raw, decimalWidthBytes(field.type.precision));
     case "float":
-      return expectLayout(raw, "float32");
+      return roundToFloat32(raw);
     case "string":
+      if (isWhole(raw)) return widenToText(raw, findColumnType(element)?.kind === "date");
+      return expectLayout(raw, "bytes");
     case "bytes":
       return expectLayout(raw, "bytes");
     case "boolean":
@@ -65,6 +84,14 @@ export function convertColumn(raw: FlatColumn, element: SchemaElement, field: Fi
     default:
       return expectLayout(raw, "int32");
   }
+}
+
+function isWhole(raw: FlatColumn): raw is Int32Column | Int64Column {
+  return raw.layout === "int32" || raw.layout === "int64";
+}
+
+function refuseDigits(row: number): never {
+  throw new UnfitValueError(row, "found a number with too many digits for the decimal");
 }
 
 function expectLayout(raw: FlatColumn, layout: FlatColumn["layout"]): FlatColumn {
@@ -96,8 +123,21 @@ function widenToFloat64(raw: FlatColumn): FlatColumn {
     return { layout: "float64", rowCount, validity, values };
   }
   if (raw.layout !== "int32" && raw.layout !== "float32") expectLayout(raw, "float64");
-  const values = Float64Array.from((raw as { readonly values: Int32Array | Float32Array }).values);
+  const values =
+    raw.layout === "int32"
+      ? Float64Array.from(raw.values)
+      : Float64Array.from((raw as Float32Column).values, widenFloat);
   return { layout: "float64", rowCount, validity, values };
+}
+
+function roundToFloat32(raw: FlatColumn): FlatColumn {
+  const { rowCount, validity } = raw;
+  if (raw.layout === "int64") {
+    const values = Float32Array.from(raw.values, Number);
+    return { layout: "float32", rowCount, validity, values };
+  }
+  if (raw.layout !== "int32") return expectLayout(raw, "float32");
+  return { layout: "float32", rowCount, validity, values: Float32Array.from(raw.values) };
 }
 
 const MICROS_OF_DAY = 86_400_000_000n;

@@ -58,6 +58,8 @@ export interface TableSchema {
   /** Name of the Avro record, for example `trips_record`. */
   readonly name: string;
   readonly fields: readonly Field[];
+  /** The greatest id that a column of the table ever had, one that was dropped included. */
+  readonly lastFieldId?: number | undefined;
 }
 
 const PLAIN_TYPES: ReadonlySet<string> = new Set<PlainTypeName>([
@@ -227,6 +229,16 @@ export function createTableSchema(
     throw new HudiError("INVALID", "cannot create schema: found no fields, expected at least one");
   }
   return { name, fields: result };
+}
+
+/** The greatest id that a column of the table has, or is known to have had. */
+export function lastFieldId(schema: TableSchema): number {
+  const greatest = (fields: readonly Field[]): number =>
+    fields.reduce((most, { id, type }) => {
+      const inside = isNested(type) ? greatest(childFields(type)) : 0;
+      return Math.max(most, id, inside);
+    }, 0);
+  return Math.max(greatest(schema.fields), schema.lastFieldId ?? 0);
 }
 
 /** The field of that name, or undefined. */

@@ -3,10 +3,12 @@ import { HudiError } from "../errors.ts";
 import { loadTableSchema } from "../file-group/table-schema.ts";
 import { type ColumnBatch, emptyBatch } from "../format/column-batch.ts";
 import type { TableSchema } from "../format/schema.ts";
+import { findNeededChanges } from "../layout/needed-changes.ts";
+import type { EngineName } from "../layout/reader-limits.ts";
 import type { TableConfig } from "../layout/table-config.ts";
 import { requireDataPath } from "../layout/table-paths.ts";
 import { runInTurns } from "../runtime/steps.ts";
-import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
+import { loadActiveTimeline } from "../timeline/active-timeline.ts";
 import { BatchCollector, describeRow } from "./batch-collector.ts";
 import { type IncomingRecords, keyRecords, partitionRows } from "./incoming-records.ts";
 import type { OperationType } from "./operation-type.ts";
@@ -18,7 +20,13 @@ import {
   readRowSource,
   type Source,
 } from "./row-source.ts";
-import { type Commit, executeWrite, type WriteEnvironment } from "./write-operation.ts";
+import { planSchemaChange } from "./schema-plan.ts";
+import {
+  type Commit,
+  executeWrite,
+  type WriteEnvironment,
+  type WriteRequest,
+} from "./write-operation.ts";
 
 /** Options of a write. */
 export interface WriteOptions {
@@ -27,8 +35,20 @@ export interface WriteOptions {
   readonly checkpoint?: Readonly<Record<string, string>> | undefined;
 }
 
+/** Options of a write that brings rows. */
+export interface RowWriteOptions extends WriteOptions {
+  /**
+   * Columns of the rows, with their types as in the field list of a definition. Those that the table
+   * lacks are added to its end, wider types are taken over and nulls allowed, all in the commit of
+   * the rows. Refused as `evolve` would refuse it; with another writer's change it is a `CONFLICT`.
+   */
+  readonly evolve?: Readonly<Record<string, string>> | undefined;
+  /** Engines that must read the table after such a change; default all that are known. */
+  readonly readers?: readonly EngineName[] | undefined;
+}
+
 /** Options of an upsert. */
-export interface UpsertOptions extends WriteOptions {
+export interface UpsertOptions extends RowWriteOptions {
   /** Rows may leave columns out, which keep their stored values. Missing is not null. */
   readonly partial?: boolean | undefined;
 }
@@ -127,13 +147,13 @@ function refuseForeignFeatures(
 /** Writes rows: `UPSERT` by key, the others without a look-up. */
 export async function writeRows(
   environment: WriteEnvironment,
-  operation: Exclude<OperationType, "DELETE" | "DELETE_PARTITION">,
+  operation: Exclude<OperationType, "DELETE" | "DELETE_PARTITION" | "ALTER_SCHEMA">,
   rows: Source<unknown>,
-  options: WriteOptions,
+  options: RowWriteOptions,
 ): Promise<Commit> {
   requireWritable(environment);
   const { signal } = options;
-  const { schema, known } = await loadStart(environment, signal);
+  const { schema, known, evolution } = await loadStart(environment, options);
   // A bucket takes its rows at once: it may get one file in a commit only.
   const isBucketed = environment.context.config.index.kind === "bucket";
   const folds = operation === "UPSERT" || (isBucketed && !operation.startsWith("INSERT_OVERWRITE"));
@@ -162,6 +182,7 @@ export async function writeRows(
       operation,
       schema,
       known,
+      evolution,
       records: await key(first),
       rest: isWhole ? undefined : rest(),
       extraMetadata,
@@ -177,17 +198,18 @@ export async function writeRows(
 export async function upsertPartial(
   environment: WriteEnvironment,
   rows: Source<unknown>,
-  options: WriteOptions,
+  options: RowWriteOptions,
 ): Promise<Commit> {
   requireWritable(environment);
   const { signal } = options;
   const { config } = environment.context;
-  const { schema, known } = await loadStart(environment, signal);
+  const { schema, known, evolution } = await loadStart(environment, options);
   const { batch, shapes } = await readPartialSource(rows, config, { schema, signal });
   return executeWrite(environment, {
     operation: "UPSERT",
     schema,
     known,
+    evolution,
     records: await keyRecords({ config, batch, shapes, fold: "latest", describeRow }, signal),
     extraMetadata: checkpointEntries(options),
     signal,
@@ -203,7 +225,7 @@ export async function deleteRows(
   requireWritable(environment);
   const { signal } = options;
   const { config } = environment.context;
-  const { schema, known } = await loadStart(environment, signal);
+  const { schema, known } = await loadStart(environment, { signal });
   const batch = await readKeySource(keys, config, { schema, signal });
   const deletes = new Uint8Array(batch.rowCount).fill(1);
   const records = await keyRecords(
@@ -233,7 +255,7 @@ export async function deletePartitions(
   requireWritable(environment);
   const { signal } = options;
   const { config } = environment.context;
-  const { schema, known } = await loadStart(environment, signal);
+  const { schema, known } = await loadStart(environment, { signal });
   const paths = await resolvePartitions(config, schema, partitions, signal);
   const batch = emptyBatch(schema);
   return executeWrite(environment, {
@@ -296,12 +318,12 @@ function isPartitionPath(path: string): boolean {
 export async function applyChanges(
   environment: WriteEnvironment,
   changes: Source<Change<Record<string, unknown>>>,
-  options: WriteOptions,
+  options: RowWriteOptions,
 ): Promise<Commit> {
   requireWritable(environment);
   const { signal } = options;
   const { config } = environment.context;
-  const { schema, known } = await loadStart(environment, signal);
+  const { schema, known, evolution } = await loadStart(environment, options);
   const { batch, shapes, deletes, changeOfRow } = await readChangeSource(changes, config, {
     schema,
     signal,
@@ -315,23 +337,28 @@ export async function applyChanges(
     operation: "UPSERT",
     schema,
     known,
+    evolution,
     records,
     extraMetadata: checkpointEntries(options),
     signal,
   });
 }
 
-/** Where a write starts from: one listing, and the schema of the newest commit. */
+/** Where a write starts from: one listing, and the schema of the newest commit, changed if asked. */
 async function loadStart(
-  environment: WriteEnvironment,
-  signal: AbortSignal | undefined,
-): Promise<{ readonly schema: TableSchema; readonly known: ActiveTimeline }> {
-  const known = await loadActiveTimeline(environment.context, signal);
-  const schema = await loadTableSchema(environment.context, known, undefined, signal);
-  return { schema, known };
+  { context }: WriteEnvironment,
+  { evolve, readers, signal }: RowWriteOptions,
+): Promise<Pick<WriteRequest, "schema" | "known" | "evolution">> {
+  const known = await loadActiveTimeline(context, signal);
+  const schema = await loadTableSchema(context, known, undefined, signal);
+  const changes = evolve === undefined ? [] : findNeededChanges(schema, evolve);
+  if (changes.length === 0) return { schema, known };
+  const plan = await planSchemaChange(context, known, changes, { readers, signal });
+  return { schema: plan.schema, known, evolution: plan };
 }
 
-function checkpointEntries(options: WriteOptions): ReadonlyMap<string, string> {
+/** What a commit keeps besides its own; throws `INVALID` for an entry that it cannot. */
+export function checkpointEntries(options: WriteOptions): ReadonlyMap<string, string> {
   const entries = Object.entries(options.checkpoint ?? {});
   for (const [key, value] of entries) {
     if (typeof value === "string" && key !== "schema") continue;
