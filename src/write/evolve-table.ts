@@ -4,7 +4,7 @@ import { HudiError } from "../errors.ts";
 import type { WrittenFile } from "../file-group/base-file-writer.ts";
 import { fileGroupKey } from "../file-group/file-slice.ts";
 import { rememberTableSchema } from "../file-group/table-schema.ts";
-import { formatAvroSchema, isSameSchema } from "../format/avro-schema.ts";
+import { formatAvroSchema } from "../format/avro-schema.ts";
 import type { SchemaChange } from "../layout/schema-change.ts";
 import { markerPath, splitDataPath } from "../layout/table-paths.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
@@ -18,7 +18,6 @@ import { planSchemaChange, type SchemaPlan, type SchemaPlanOptions } from "./sch
 import { checkpointEntries, requireWritable, type WriteOptions } from "./table-writer.ts";
 import { WriteTransaction } from "./transaction.ts";
 import { NONE } from "./work-plan.ts";
-import { WriteConflict } from "./write-conflict.ts";
 import { type Commit, schemaNamespace, type WriteEnvironment } from "./write-operation.ts";
 import { groupStats, profileOf } from "./write-report.ts";
 
@@ -56,8 +55,8 @@ async function attemptEvolution(
   const { time } = transaction.instant;
   const partitions = new Set<string>();
   try {
+    // Again, since others may have completed before this one began.
     const plan = await planSchemaChange(context, transaction.timeline, changes, options);
-    if (!isSameSchema(plan.base, asked.base)) throw otherColumns(time);
     const slices = options.rewrite ? plan.slices : [];
     for (const { partitionPath } of slices) partitions.add(partitionPath);
     const work = slices.map((slice) => ({
@@ -179,12 +178,5 @@ async function completeEvolution(
       content: async () => metadata,
     },
     signal,
-  );
-}
-
-function otherColumns(instant: string): WriteConflict {
-  return new WriteConflict(
-    `cannot complete commit ${instant}: another writer changed the columns of the table meanwhile`,
-    { instant },
   );
 }

@@ -124,7 +124,9 @@ describe("the commit of a change", () => {
       ["Oslo", 2],
       ["Rome", 1],
     ]);
+    const inflight = String(Buffer.from(store.find(`.hoodie/${instant}.inflight`)?.bytes ?? []));
     for (const stat of stats) {
+      expect(inflight).toContain(stat.fileId);
       expect(stat).toMatchObject({ numInserts: 0, numUpdateWrites: 0, numDeletes: 0 });
     }
     for (const { baseFile } of await table.files()) {
@@ -454,6 +456,33 @@ describe("beside other writers", () => {
       const places = await column(table, "places");
       expect(places).toEqual(op === "upsert" ? [9, null, 3, 4] : [1, null, 3, 4]);
     }
+  });
+
+  test("a rewrite takes file groups along that a lower instant wrote meanwhile (EV-10)", async () => {
+    const world = await filled();
+    let open = (): void => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    let begun = (): void => {};
+    const hasBegun = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const early = await openSlow(world, () => {
+      begun();
+      return gate;
+    });
+    const insert = early.bulkInsert([row("d", 4)]);
+    await hasBegun;
+    const table = await openSlow(world, () => {
+      open();
+      return insert;
+    });
+    const { instant } = await table.evolve([{ rename: "seats", to: "places" }], { rewrite: true });
+    expect((await insert).instant < instant).toBe(true);
+    const files = await table.files();
+    expect(files.every(({ baseFile }) => baseFile.instant === instant)).toBe(true);
+    expect(await column(table, "places")).toEqual([1, null, 3, 4]);
   });
 
   test("a change is the newest instant, or its columns would be hidden (CF-10, EV-10)", async () => {
