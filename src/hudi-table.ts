@@ -5,6 +5,7 @@ import { loadTableSchema } from "./file-group/table-schema.ts";
 import { createTaskRunner, type TaskRunner, type WorkerOptions } from "./file-group/task-runner.ts";
 import type { TableSchema } from "./format/schema.ts";
 import { addKeyProperties } from "./layout/key-options.ts";
+import type { SchemaChange } from "./layout/schema-change.ts";
 import type { TableConfig } from "./layout/table-config.ts";
 import {
   defineTable,
@@ -29,6 +30,7 @@ import type { Instant } from "./timeline/instant.ts";
 import { parseAsOf } from "./timeline/instant-time.ts";
 import type { TableContext } from "./timeline/table-context.ts";
 import { createTable, loadTableConfig } from "./timeline/table-properties.ts";
+import { type EvolveOptions, evolveTable } from "./write/evolve-table.ts";
 import { switchMetadataTableOff } from "./write/metadata-table-drop.ts";
 import { resolveWriteSettings } from "./write/resolve-write-settings.ts";
 import { rollbackInstant } from "./write/rollback.ts";
@@ -38,6 +40,7 @@ import {
   deletePartitions,
   deleteRows,
   type PartitionList,
+  type RowWriteOptions,
   requireWritable,
   type UpsertOptions,
   upsertPartial,
@@ -187,12 +190,12 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
   }
 
   /** Adds rows without looking their keys up; small files are filled first. */
-  insert(rows: Source<Row>, options: WriteOptions = {}): Promise<Commit> {
+  insert(rows: Source<Row>, options: RowWriteOptions = {}): Promise<Commit> {
     return writeRows(this.#environment, "INSERT", rows, options);
   }
 
   /** Adds rows to new file groups without looking anything up: the fastest way in. */
-  bulkInsert(rows: Source<Row>, options: WriteOptions = {}): Promise<Commit> {
+  bulkInsert(rows: Source<Row>, options: RowWriteOptions = {}): Promise<Commit> {
     return writeRows(this.#environment, "BULK_INSERT", rows, options);
   }
 
@@ -215,12 +218,12 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
    * Replaces the partitions that the rows belong to by these rows alone; no key is looked up. A table
    * without partitions is replaced as a whole, unless there are no rows.
    */
-  insertOverwrite(rows: Source<Row>, options: WriteOptions = {}): Promise<Commit> {
+  insertOverwrite(rows: Source<Row>, options: RowWriteOptions = {}): Promise<Commit> {
     return writeRows(this.#environment, "INSERT_OVERWRITE", rows, options);
   }
 
   /** Replaces all rows of the table by these; no rows leave an empty table. */
-  insertOverwriteTable(rows: Source<Row>, options: WriteOptions = {}): Promise<Commit> {
+  insertOverwriteTable(rows: Source<Row>, options: RowWriteOptions = {}): Promise<Commit> {
     return writeRows(this.#environment, "INSERT_OVERWRITE_TABLE", rows, options);
   }
 
@@ -236,13 +239,22 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
     return deletePartitions(this.#environment, partitions as PartitionList, options);
   }
 
+  /**
+   * Changes the columns in one commit, which rewrites no file unless it is told to. Throws `INVALID`
+   * for a change that would lose data, and `UNSUPPORTED` naming an engine that would read old files
+   * wrongly. Rows of the type `Row` stay what they were: open the table anew for its new columns.
+   */
+  evolve(changes: readonly SchemaChange[], options: EvolveOptions = {}): Promise<Commit> {
+    return evolveTable(this.#environment, changes, options);
+  }
+
   /** Removes rows by key; a key that is not there is no error. */
   delete(keys: Source<Partial<Row>>, options: WriteOptions = {}): Promise<Commit> {
     return deleteRows(this.#environment, keys, options);
   }
 
   /** Applies inserts, updates and deletes in order, in one commit. */
-  apply(changes: Source<Change<Row>>, options: WriteOptions = {}): Promise<Commit> {
+  apply(changes: Source<Change<Row>>, options: RowWriteOptions = {}): Promise<Commit> {
     const untyped = changes as unknown as Source<Change<Record<string, unknown>>>;
     return applyChanges(this.#environment, untyped, options);
   }

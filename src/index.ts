@@ -11,6 +11,7 @@ export {
   type TableOptions,
   type Where,
 } from "./hudi-table.ts";
+export type { ColumnPlace } from "./layout/column-tree.ts";
 export type { AvroRecordSchema, SchemaSource } from "./layout/definition-schema.ts";
 export type { IndexDefinition } from "./layout/index-definition.ts";
 export type { PartitionColumn } from "./layout/key-definition.ts";
@@ -19,6 +20,8 @@ export type {
   KeyGeneratorKind,
   PartitionField,
 } from "./layout/key-generator.ts";
+export type { EngineName } from "./layout/reader-limits.ts";
+export type { SchemaChange } from "./layout/schema-change.ts";
 export type { TableConfig } from "./layout/table-config.ts";
 export type {
   ColumnPath,
@@ -55,7 +58,8 @@ export type { StorageSettings } from "./storage/open-storage.ts";
 export type { Storage } from "./storage/storage.ts";
 export type { CommitMetadata, WriteStat } from "./timeline/commit-metadata.ts";
 export type { Action, Instant, InstantState } from "./timeline/instant.ts";
+export type { EvolveOptions } from "./write/evolve-table.ts";
 export type { Change, Source } from "./write/row-source.ts";
-export type { UpsertOptions, WriteOptions } from "./write/table-writer.ts";
+export type { RowWriteOptions, UpsertOptions, WriteOptions } from "./write/table-writer.ts";
 export type { Commit } from "./write/write-operation.ts";
 export type { WriteSettings } from "./write/write-settings.ts";

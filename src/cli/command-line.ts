@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { Command, CommanderError } from "commander";
 import { addCreateCommand } from "./commands/create.ts";
 import { addDeletePartitionsCommand } from "./commands/delete-partitions.ts";
+import { addEvolveCommand } from "./commands/evolve.ts";
 import { addFilesCommand } from "./commands/files.ts";
 import { addIncrementalCommand } from "./commands/incremental.ts";
 import { addReadCommand } from "./commands/read.ts";
@@ -18,6 +19,7 @@ const ADD_COMMANDS: readonly ((lake: Command, io: LakeIo) => void)[] = [
   addCreateCommand,
   addWriteCommand,
   addDeletePartitionsCommand,
+  addEvolveCommand,
   addReadCommand,
   addIncrementalCommand,
   addTimelineCommand,

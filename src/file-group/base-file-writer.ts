@@ -108,7 +108,7 @@ export async function mergeBaseFile(
     await copyMerged(reader, plan, incoming, file, index, signal);
     const summary = await file.close(index);
     return {
-      ...describe(task, task.fileId, file.path, summary),
+      ...describeOutput(task, task.fileId, file.path, summary),
       previousInstant: task.baseInstant,
       insertCount: plan.appends.length,
       updateCount: plan.replacedCount,
@@ -196,7 +196,7 @@ export async function createBaseFiles(
       const summary = await file.close(index);
       sizer.end(summary.sizeBytes);
       written.push({
-        ...describe(task, fileId, file.path, summary),
+        ...describeOutput(task, fileId, file.path, summary),
         previousInstant: undefined,
         insertCount: summary.rowCount,
         updateCount: 0,
@@ -223,7 +223,8 @@ async function createSizer(
   return new FileSizer(maxFileBytes, share, footerBytes);
 }
 
-function describe(
+/** The numbers of a written file that do not depend on what became of its rows. */
+export function describeOutput(
   task: WriteTarget,
   fileId: string,
   path: string,
@@ -244,9 +245,10 @@ const ROW_GROUP_BYTES = 64 * 1024 * 1024;
 const MIN_GROUP_BYTES = 16 * 1024;
 
 /** Index of the record key among the meta columns. */
-const KEY_COLUMN = 2;
+export const KEY_COLUMN = 2;
 
-class OutputFile {
+/** A base file in the making. */
+export class OutputFile {
   readonly path: string;
   readonly #fileName: string;
   readonly #upload: ObjectWriter;
@@ -307,7 +309,8 @@ class OutputFile {
   }
 }
 
-async function openOutput(
+/** Leaves the marker of a file and opens the file. */
+export async function openOutput(
   storage: Storage,
   task: WriteTarget,
   fileId: string,

@@ -3,6 +3,7 @@ import { type Column, type ColumnBatch, transferableBuffers } from "../format/co
 import { rowBytes } from "../format/stored-column.ts";
 import type { Storage } from "../storage/storage.ts";
 import { type FindKeysTask, type FoundKeys, findKeys } from "./base-file-keys.ts";
+import { type RewriteTask, rewriteBaseFile } from "./base-file-rewrite.ts";
 import { type ReadRowsTask, readRows } from "./base-file-rows.ts";
 import {
   type CreateTask,
@@ -13,7 +14,7 @@ import {
 } from "./base-file-writer.ts";
 
 /** Any work on one file group. */
-export type FileGroupTask = FindKeysTask | ReadRowsTask | MergeTask | CreateTask;
+export type FileGroupTask = FindKeysTask | ReadRowsTask | MergeTask | CreateTask | RewriteTask;
 
 /** What a task gives back. */
 export interface FileGroupResults {
@@ -21,6 +22,7 @@ export interface FileGroupResults {
   readonly "read-rows": ColumnBatch;
   readonly merge: WrittenFile | undefined;
   readonly create: readonly WrittenFile[];
+  readonly rewrite: WrittenFile;
 }
 
 /** Carries a task out. */
@@ -47,6 +49,8 @@ function runTask(
       return mergeBaseFile(storage, task, signal);
     case "create":
       return createBaseFiles(storage, task, signal);
+    case "rewrite":
+      return rewriteBaseFile(storage, task, signal);
   }
 }
 
@@ -61,6 +65,8 @@ export function estimateTaskBytes(task: FileGroupTask): number {
       return (
         task.base.sizeBytes + rowBytes(task.changes.batch.columns, 0, task.changes.batch.rowCount)
       );
+    case "rewrite":
+      return task.base.sizeBytes;
     case "create":
       return rowBytes(task.batch.columns, 0, task.batch.rowCount);
   }
@@ -78,6 +84,7 @@ function taskColumns(task: FileGroupTask): readonly Column[] {
     case "find-keys":
       return [task.keys];
     case "read-rows":
+    case "rewrite":
       return [];
     case "merge":
       return [task.keys, ...task.changes.batch.columns];

@@ -40,6 +40,8 @@ export function formatAvroSchema(
     name: schema.name,
     namespace: options.namespace,
     fields: [...meta, ...fields],
+    // What other engines do not know they leave alone.
+    ...(schema.lastFieldId !== undefined && { "last-field-id": schema.lastFieldId }),
   });
 }
 
@@ -136,7 +138,9 @@ export function parseAvroSchema(text: string): TableSchema {
     taken.add(own);
     return { id: own, name, ...parseAvroType(name, type, scope) };
   });
-  return { name: typeof record.name === "string" ? record.name : "record", fields };
+  const name = typeof record.name === "string" ? record.name : "record";
+  const last = findFieldId(record["last-field-id"], new Set());
+  return last === undefined ? { name, fields } : { name, fields, lastFieldId: last };
 }
 
 /** The id that a field states, unless another field before it states the same. */
@@ -329,6 +333,7 @@ function avroChild(column: string, name: string, json: Json | undefined, scope: 
 function parseStructType(column: string, json: Json | undefined, scope: Scope): ColumnType {
   const entries = Array.isArray(json) ? (json as readonly Json[]) : [];
   const names = new Set<string>();
+  const taken = new Set<number>();
   const fields = entries.map((entry, index): Field => {
     const field = asObject(entry);
     if (typeof field?.name !== "string" || field.type === undefined || names.has(field.name)) {
@@ -339,7 +344,9 @@ function parseStructType(column: string, json: Json | undefined, scope: Scope): 
     }
     names.add(field.name);
     const { name, type } = field;
-    return { id: index, name, ...parseAvroType(`${column}.${name}`, type, scope) };
+    const id = findFieldId(field["field-id"], taken) ?? freeId(taken, index);
+    taken.add(id);
+    return { id, name, ...parseAvroType(`${column}.${name}`, type, scope) };
   });
   if (fields.length === 0) throw unsupportedType(column, json ?? null);
   return { kind: "struct", fields };

@@ -7,7 +7,12 @@ import { PHYSICAL } from "./parquet-codes.ts";
 import type { FileColumn } from "./parquet-file-tree.ts";
 import type { ColumnChunk, StoredStatistics } from "./parquet-footer.ts";
 import type { StoredValue } from "./parquet-statistics.ts";
-import { convertColumn, isReadableAs, UnfitValueError } from "./parquet-value-conversion.ts";
+import {
+  convertColumn,
+  isReadableAs,
+  TEXT_SOURCES,
+  UnfitValueError,
+} from "./parquet-value-conversion.ts";
 import { type Field, isNested } from "./schema.ts";
 
 /** Nulls and bounds of one column in one row group; what is not known is absent. */
@@ -62,6 +67,8 @@ function decodeBounds(
   field: Field,
 ): { readonly min: StoredValue; readonly max: StoredValue } | undefined {
   if (isNested(field.type) || !isReadableAs(source.type, field.type)) return undefined;
+  // Numbers have another order as texts.
+  if (field.type.kind === "string" && TEXT_SOURCES.has(source.type?.kind ?? "")) return undefined;
   const raw = decodePlain(bounds, source);
   if (!raw) return undefined;
   try {

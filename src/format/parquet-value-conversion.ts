@@ -6,10 +6,13 @@ import {
   type BytesColumn,
   type FixedColumn,
   type FlatColumn,
+  type Float32Column,
+  type Int32Column,
   type Int64Column,
   requireTextBytes,
 } from "./column-batch.ts";
-import { storedUnit } from "./parquet-column-type.ts";
+import { widenFloat, widenToDecimal, widenToText } from "./number-widening.ts";
+import { findColumnType, storedUnit } from "./parquet-column-type.ts";
 import type { SchemaElement } from "./parquet-footer.ts";
 import { type ColumnType, decimalWidthBytes, type Field, formatType } from "./schema.ts";
 
@@ -26,11 +29,12 @@ export class UnfitValueError extends Error {
 
 /**
  * Whether values of a file column of type `from` can be read as type `to` without loss, save for
- * the rounding of a long to a double that Avro's own rules allow.
+ * the rounding of whole numbers to real ones that Avro's own rules allow.
  */
 export function isReadableAs(from: ColumnType | undefined, to: ColumnType): boolean {
   switch (to.kind) {
     case "decimal":
+      if (from?.kind === "int" || from?.kind === "long") return true;
       return from?.kind === "decimal" && from.scale === to.scale && from.precision <= to.precision;
     case "fixed":
       return from?.kind === "bytes" || (from?.kind === "fixed" && from.length === to.length);
@@ -39,14 +43,18 @@ export function isReadableAs(from: ColumnType | undefined, to: ColumnType): bool
   }
 }
 
+/** The types that are read as texts, which have another order than their values. */
+export const TEXT_SOURCES: ReadonlySet<string> = new Set(["int", "long", "date"]);
+
 type Kind = ColumnType["kind"];
 
 /** The other types that a type is read from. */
 const SOURCES: Partial<Record<Kind, readonly (Kind | undefined)[]>> = {
   // Some writers annotate no string, and Avro takes either for the other.
-  string: ["bytes"],
+  string: ["bytes", "int", "long", "date"],
   bytes: ["string", "fixed"],
   enum: ["string", "bytes"],
+  float: ["int", "long"],
   double: ["float", "int", "long"],
   // Engines without times see numbers in them, and write numbers.
   int: ["time-millis"],
@@ -78,10 +86,15 @@ export function convertColumn(raw: FlatColumn, element: SchemaElement, field: Fi
     case "fixed":
       return raw.layout === "bytes" ? narrowToFixed(raw, field.type.length) : raw;
     case "decimal":
+      if (isWhole(raw) && findColumnType(element)?.kind !== "decimal") {
+        return widenToDecimal(raw, field.type, refuseDigits);
+      }
       return convertDecimals(raw, decimalWidthBytes(field.type.precision));
     case "float":
-      return expectLayout(raw, "float32");
+      return roundToFloat32(raw);
     case "string":
+      if (isWhole(raw)) return widenToText(raw, findColumnType(element)?.kind === "date");
+      return expectLayout(raw, "bytes");
     case "enum":
     case "bytes":
       return raw.layout === "fixed" ? widenToBytes(raw) : expectLayout(raw, "bytes");
@@ -90,6 +103,14 @@ export function convertColumn(raw: FlatColumn, element: SchemaElement, field: Fi
     default:
       return expectLayout(raw, "int32");
   }
+}
+
+function isWhole(raw: FlatColumn): raw is Int32Column | Int64Column {
+  return raw.layout === "int32" || raw.layout === "int64";
+}
+
+function refuseDigits(row: number): never {
+  throw new UnfitValueError(row, "found a number with too many digits for the decimal");
 }
 
 function expectLayout(raw: FlatColumn, layout: FlatColumn["layout"]): FlatColumn {
@@ -121,8 +142,21 @@ function widenToFloat64(raw: FlatColumn): FlatColumn {
     return { layout: "float64", rowCount, validity, values };
   }
   if (raw.layout !== "int32" && raw.layout !== "float32") expectLayout(raw, "float64");
-  const values = Float64Array.from((raw as { readonly values: Int32Array | Float32Array }).values);
+  const values =
+    raw.layout === "int32"
+      ? Float64Array.from(raw.values)
+      : Float64Array.from((raw as Float32Column).values, widenFloat);
   return { layout: "float64", rowCount, validity, values };
+}
+
+function roundToFloat32(raw: FlatColumn): FlatColumn {
+  const { rowCount, validity } = raw;
+  if (raw.layout === "int64") {
+    const values = Float32Array.from(raw.values, Number);
+    return { layout: "float32", rowCount, validity, values };
+  }
+  if (raw.layout !== "int32") return expectLayout(raw, "float32");
+  return { layout: "float32", rowCount, validity, values: Float32Array.from(raw.values) };
 }
 
 const MICROS_OF_DAY = 86_400_000_000n;

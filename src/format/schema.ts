@@ -70,6 +70,8 @@ export interface TableSchema {
   /** Name of the Avro record, for example `trips_record`. */
   readonly name: string;
   readonly fields: readonly Field[];
+  /** The greatest id that a column of the table ever had, one that was dropped included. */
+  readonly lastFieldId?: number | undefined;
 }
 
 /** The largest precision whose unscaled value fits into `widthBytes` bytes of two's complement. */
@@ -343,6 +345,16 @@ function checkType(path: string, type: ColumnType, depth: number): void {
       `cannot use type ${type.kind} of column ${path}: tables of version 6 hold no local times, expected ${type.kind.slice("local-".length)}`,
     );
   }
+}
+
+/** The greatest id that a column of the table has, or is known to have had. */
+export function lastFieldId(schema: TableSchema): number {
+  const greatest = (fields: readonly Field[]): number =>
+    fields.reduce((most, { id, type }) => {
+      const inside = isNested(type) ? greatest(childFields(type)) : 0;
+      return Math.max(most, id, inside);
+    }, 0);
+  return Math.max(greatest(schema.fields), schema.lastFieldId ?? 0);
 }
 
 /** The field of that name, or undefined. */

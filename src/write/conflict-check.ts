@@ -1,5 +1,5 @@
 // Whether what a write is about to complete still stands on the newest state of the table.
-// Rules: spec/protocol/conflict.md, CF-1 to CF-8.
+// Rules: spec/protocol/conflict.md, CF-1 to CF-10.
 import { fileGroupKey, requireBaseFile } from "../file-group/file-slice.ts";
 import { loadCommitMetadata } from "../file-group/file-system-view.ts";
 import type { TaskRunner } from "../file-group/task-runner.ts";
@@ -20,8 +20,10 @@ import { WriteConflict } from "./write-conflict.ts";
 /** What a write touched and which keys it believes to be nowhere. */
 export interface WriteFootprint {
   readonly instant: string;
-  /** The columns that it wrote. */
+  /** The columns that it is based on. */
   readonly schema: TableSchema;
+  /** Whether its commit carries other columns than those. */
+  readonly changesSchema: boolean;
   /** File groups whose next base file was written, or that were replaced. */
   readonly touched: ReadonlySet<string>;
   /** Buckets that were written, as `bucketKey`; empty without a bucket index. */
@@ -58,6 +60,7 @@ export async function checkConflicts(
     if (isBucketed) refuseSameBuckets(footprint, instant, metadata);
     refuseOverwritten(footprint, instant, metadata);
     refuseOtherColumns(footprint, instant, metadata);
+    if (footprint.changesSchema) refuseNewer(footprint, instant);
   }
   for (const [instant, groups] of await loadPlannedGroups(context, now, signal)) {
     refuseOverlap(footprint, instant, groups);
@@ -119,6 +122,15 @@ function refuseOtherColumns(
   if (!text || isSameSchema(parseAvroSchema(text), footprint.schema)) return;
   throw new WriteConflict(
     `cannot complete commit ${footprint.instant}: ${other.action} ${other.time} changed the columns of the table`,
+    { instant: footprint.instant },
+  );
+}
+
+/** The columns of a table are those of its greatest instant, which would hide a change below it. */
+function refuseNewer(footprint: WriteFootprint, other: Instant): void {
+  if (other.time < footprint.instant) return;
+  throw new WriteConflict(
+    `cannot complete commit ${footprint.instant}: ${other.action} ${other.time} has the columns from before it`,
     { instant: footprint.instant },
   );
 }

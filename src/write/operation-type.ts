@@ -10,7 +10,8 @@ export type OperationType =
   | "DELETE"
   | "INSERT_OVERWRITE"
   | "INSERT_OVERWRITE_TABLE"
-  | "DELETE_PARTITION";
+  | "DELETE_PARTITION"
+  | "ALTER_SCHEMA";
 
 /** In what operations differ. */
 export interface OperationTraits {
@@ -30,6 +31,7 @@ const TRAITS: Readonly<Record<OperationType, OperationTraits>> = {
   INSERT_OVERWRITE: REPLACING,
   INSERT_OVERWRITE_TABLE: REPLACING,
   DELETE_PARTITION: REPLACING,
+  ALTER_SCHEMA: { action: "commit", looksUp: false, fillsSmallFiles: false },
 };
 
 /** The traits of an operation. */

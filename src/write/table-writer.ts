@@ -4,11 +4,13 @@ import { loadTableSchema } from "../file-group/table-schema.ts";
 import { type ColumnBatch, emptyBatch } from "../format/column-batch.ts";
 import type { TableSchema } from "../format/schema.ts";
 import { topColumn } from "../layout/key-text.ts";
+import { findNeededChanges } from "../layout/needed-changes.ts";
 import { rowPartitions } from "../layout/partition-path.ts";
+import type { EngineName } from "../layout/reader-limits.ts";
 import { isGlobalIndex, type TableConfig } from "../layout/table-config.ts";
 import { requireDataPath } from "../layout/table-paths.ts";
 import { runInTurns } from "../runtime/steps.ts";
-import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
+import { loadActiveTimeline } from "../timeline/active-timeline.ts";
 import { BatchCollector, describeRow } from "./batch-collector.ts";
 import { type IncomingRecords, keyRecords } from "./incoming-records.ts";
 import { settleKeyText } from "./key-text-probe.ts";
@@ -21,7 +23,13 @@ import {
   readRowSource,
   type Source,
 } from "./row-source.ts";
-import { type Commit, executeWrite, type WriteEnvironment } from "./write-operation.ts";
+import { planSchemaChange } from "./schema-plan.ts";
+import {
+  type Commit,
+  executeWrite,
+  type WriteEnvironment,
+  type WriteRequest,
+} from "./write-operation.ts";
 
 /** Options of a write. */
 export interface WriteOptions {
@@ -30,8 +38,20 @@ export interface WriteOptions {
   readonly checkpoint?: Readonly<Record<string, string>> | undefined;
 }
 
+/** Options of a write that brings rows. */
+export interface RowWriteOptions extends WriteOptions {
+  /**
+   * Columns of the rows, with their types as in the field list of a definition. Those that the table
+   * lacks are added to its end, wider types are taken over and nulls allowed, all in the commit of
+   * the rows. Refused as `evolve` would refuse it; with another writer's change it is a `CONFLICT`.
+   */
+  readonly evolve?: Readonly<Record<string, string>> | undefined;
+  /** Engines that must read the table after such a change; default all that are known. */
+  readonly readers?: readonly EngineName[] | undefined;
+}
+
 /** Options of an upsert. */
-export interface UpsertOptions extends WriteOptions {
+export interface UpsertOptions extends RowWriteOptions {
   /** Rows may leave columns out, which keep their stored values. Missing is not null. */
   readonly partial?: boolean | undefined;
 }
@@ -141,13 +161,13 @@ function refuseForeignFeatures(
 /** Writes rows: `UPSERT` by key, the others without a look-up. */
 export async function writeRows(
   environment: WriteEnvironment,
-  operation: Exclude<OperationType, "DELETE" | "DELETE_PARTITION">,
+  operation: Exclude<OperationType, "DELETE" | "DELETE_PARTITION" | "ALTER_SCHEMA">,
   rows: Source<unknown>,
-  options: WriteOptions,
+  options: RowWriteOptions,
 ): Promise<Commit> {
   requireWritable(environment);
   const { signal } = options;
-  const { config, schema, known } = await loadStart(environment, signal);
+  const { config, schema, known, evolution } = await loadStart(environment, options);
   // A bucket takes its rows at once: it may get one file in a commit only.
   const isBucketed = config.index.kind === "bucket";
   const folds = operation === "UPSERT" || (isBucketed && !operation.startsWith("INSERT_OVERWRITE"));
@@ -175,6 +195,7 @@ export async function writeRows(
       operation,
       schema,
       known,
+      evolution,
       records: await key(first),
       rest: isWhole ? undefined : rest(),
       extraMetadata,
@@ -190,16 +211,17 @@ export async function writeRows(
 export async function upsertPartial(
   environment: WriteEnvironment,
   rows: Source<unknown>,
-  options: WriteOptions,
+  options: RowWriteOptions,
 ): Promise<Commit> {
   requireWritable(environment);
   const { signal } = options;
-  const { config, schema, known } = await loadStart(environment, signal);
+  const { config, schema, known, evolution } = await loadStart(environment, options);
   const { batch, shapes } = await readPartialSource(rows, config, { schema, signal });
   return executeWrite(environment, {
     operation: "UPSERT",
     schema,
     known,
+    evolution,
     records: await keyRecords({ config, batch, shapes, fold: "latest", describeRow }, signal),
     extraMetadata: checkpointEntries(options),
     signal,
@@ -214,7 +236,7 @@ export async function deleteRows(
 ): Promise<Commit> {
   requireWritable(environment);
   const { signal } = options;
-  const { config, schema, known } = await loadStart(environment, signal);
+  const { config, schema, known } = await loadStart(environment, { signal });
   const batch = await readKeySource(keys, config, { schema, signal });
   const deletes = new Uint8Array(batch.rowCount).fill(1);
   const records = await keyRecords(
@@ -243,7 +265,7 @@ export async function deletePartitions(
 ): Promise<Commit> {
   requireWritable(environment);
   const { signal } = options;
-  const { config, schema, known } = await loadStart(environment, signal);
+  const { config, schema, known } = await loadStart(environment, { signal });
   const paths = await resolvePartitions(config, schema, partitions, signal);
   const batch = emptyBatch(schema);
   return executeWrite(environment, {
@@ -306,11 +328,11 @@ function isPartitionPath(path: string): boolean {
 export async function applyChanges(
   environment: WriteEnvironment,
   changes: Source<Change<Record<string, unknown>>>,
-  options: WriteOptions,
+  options: RowWriteOptions,
 ): Promise<Commit> {
   requireWritable(environment);
   const { signal } = options;
-  const { config, schema, known } = await loadStart(environment, signal);
+  const { config, schema, known, evolution } = await loadStart(environment, options);
   const { batch, shapes, deletes, changeOfRow } = await readChangeSource(changes, config, {
     schema,
     signal,
@@ -324,30 +346,36 @@ export async function applyChanges(
     operation: "UPSERT",
     schema,
     known,
+    evolution,
     records,
     extraMetadata: checkpointEntries(options),
     signal,
   });
 }
 
-interface WriteStart {
+interface WriteStart extends Pick<WriteRequest, "schema" | "known" | "evolution"> {
   readonly config: TableConfig;
-  readonly schema: TableSchema;
-  readonly known: ActiveTimeline;
 }
 
-/** Where a write starts from: one listing, the schema of the newest commit, how keys are written. */
+/**
+ * Where a write starts from: one listing, the schema of the newest commit, changed if asked, and how
+ * keys are written.
+ */
 async function loadStart(
-  environment: WriteEnvironment,
-  signal: AbortSignal | undefined,
+  { context }: WriteEnvironment,
+  { evolve, readers, signal }: RowWriteOptions,
 ): Promise<WriteStart> {
-  const { context } = environment;
   const known = await loadActiveTimeline(context, signal);
   const schema = await loadTableSchema(context, known, undefined, signal);
-  return { config: await settleKeyText(context, known, signal), schema, known };
+  const config = await settleKeyText(context, known, signal);
+  const changes = evolve === undefined ? [] : findNeededChanges(schema, evolve);
+  if (changes.length === 0) return { config, schema, known };
+  const plan = await planSchemaChange(context, known, changes, { readers, signal });
+  return { config, schema: plan.schema, known, evolution: plan };
 }
 
-function checkpointEntries(options: WriteOptions): ReadonlyMap<string, string> {
+/** What a commit keeps besides its own; throws `INVALID` for an entry that it cannot. */
+export function checkpointEntries(options: WriteOptions): ReadonlyMap<string, string> {
   const entries = Object.entries(options.checkpoint ?? {});
   for (const [key, value] of entries) {
     if (typeof value === "string" && key !== "schema") continue;

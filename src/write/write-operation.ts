@@ -13,7 +13,7 @@ import type { TableSchema } from "../format/schema.ts";
 import { type TaggedSlice, tagLocations } from "../indexing/tag-locations.ts";
 import { isGlobalIndex, type TableConfig } from "../layout/table-config.ts";
 import { markerPath, splitDataPath } from "../layout/table-paths.ts";
-import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
+import type { ActiveTimeline } from "../timeline/active-timeline.ts";
 import { formatCommitMetadata, formatWorkloadProfile } from "../timeline/commit-metadata.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import { planBuckets, touchedBuckets } from "./bucket-plan.ts";
@@ -30,6 +30,8 @@ import {
   replacedScope,
 } from "./replaced-groups.ts";
 import { resolveRecords } from "./resolve-records.ts";
+import { retryConflicts } from "./retry-conflicts.ts";
+import { refuseLeftovers, type SchemaPlan } from "./schema-plan.ts";
 import { WriteTransaction } from "./transaction.ts";
 import { planWork, touchedGroups, type WorkPlan } from "./work-plan.ts";
 import { WriteConflict } from "./write-conflict.ts";
@@ -41,6 +43,8 @@ export interface WriteRequest {
   readonly operation: OperationType;
   /** Columns of the table, as the commit records them. */
   readonly schema: TableSchema;
+  /** Where the write changes the columns: those that it starts from, and how they change. */
+  readonly evolution?: Pick<SchemaPlan, "base" | "effects"> | undefined;
   readonly records: IncomingRecords;
   /** The timeline as of a moment ago. */
   readonly known: ActiveTimeline;
@@ -74,19 +78,9 @@ export async function executeWrite(
   environment: WriteEnvironment,
   request: WriteRequest,
 ): Promise<Commit> {
-  const { context, settings } = environment;
-  let { known } = request;
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      return await attemptWrite(environment, request, known, attempt);
-    } catch (error) {
-      if (!(error instanceof WriteConflict) || attempt >= settings.conflictRetries) throw error;
-      // Losers come back at different times, so that one of them wins.
-      const { clock, random } = context.runtime;
-      await clock.sleep((random.bytes(1)[0] as number) * Math.min(attempt + 1, 8), request.signal);
-      known = await loadActiveTimeline(context, request.signal);
-    }
-  }
+  const attempt = (known: ActiveTimeline, number: number): Promise<Commit> =>
+    attemptWrite(environment, request, known, number);
+  return retryConflicts(environment, request.known, attempt, request.signal);
 }
 
 async function attemptWrite(
@@ -175,9 +169,15 @@ async function requireSameSchema(
   request: WriteRequest,
   transaction: WriteTransaction,
 ): Promise<void> {
-  const { schema, signal } = request;
+  const { evolution, signal } = request;
+  const schema = evolution?.base ?? request.schema;
   const now = await loadTableSchema(context, transaction.timeline, undefined, signal);
-  if (isSameSchema(now, schema)) return;
+  if (isSameSchema(now, schema)) {
+    if (!evolution) return;
+    // Others may have completed since the change was planned.
+    const { slices } = await loadFileSystemView(context, transaction.timeline, { signal });
+    return refuseLeftovers(context, slices, evolution.effects, signal);
+  }
   throw new HudiError(
     "CONFLICT",
     `cannot write commit ${transaction.instant.time}: the columns of the table were changed by another writer meanwhile; write the rows again with the columns it has now`,
@@ -341,7 +341,8 @@ async function completeWrite(
   const { keys, partitions } = records;
   const footprint = {
     instant: transaction.instant.time,
-    schema: request.schema,
+    schema: request.evolution?.base ?? request.schema,
+    changesSchema: request.evolution !== undefined,
     touched: new Set([...touchedGroups(plan.work), ...readGroups, ...replacedKeys(replaced)]),
     buckets: new Set(touchedBuckets(plan.work, context.config)),
     overwritten,

@@ -199,7 +199,7 @@ async function checkImpatientWriter(
   const expected = states.map((state) => state.copy());
   const options = processOptions(copy, { clock, leaseKind, seed: 4 });
   const table = await HudiTable.open<AnyRow>("memory:", options);
-  const rows = [row("soon", "us", 1, 1), row("b1", "us", 7, 7)];
+  const rows = await fitRows(table, [row("soon", "us", 1, 1), row("b1", "us", 7, 7)]);
   try {
     await table.upsert(rows);
     for (const model of expected) model.upsert(rows);
@@ -229,8 +229,9 @@ export async function checkNextWriter(
     metadataTable: "drop",
   });
   const possible = states.map((state) => state.copy());
-  await table.upsert(NEXT_ROWS);
-  for (const model of possible) model.upsert(NEXT_ROWS);
+  const rows = await fitRows(table, NEXT_ROWS);
+  await table.upsert(rows);
+  for (const model of possible) model.upsert(rows);
   const fresh = await readAfresh(store, { clock, leaseKind, seed: 7 });
   const expected = requireOneOf(fresh.rows, possible, "after the next writer");
   requireNone(findTimelineFaults(store), "timeline");
@@ -254,6 +255,13 @@ export async function checkNextWriter(
       .filter((text) => !pulled.has(text)),
     "rows that no incremental read gave",
   );
+}
+
+/** The rows with null in the columns that the table has got meanwhile. */
+async function fitRows(table: HudiTable<AnyRow>, rows: readonly AnyRow[]): Promise<AnyRow[]> {
+  const { fields } = await table.schema();
+  const empty = Object.fromEntries(fields.map(({ name }) => [name, null]));
+  return rows.map((one) => ({ ...empty, ...one }));
 }
 
 function sameTexts(a: readonly string[], b: readonly string[]): boolean {

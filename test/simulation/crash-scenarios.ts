@@ -106,6 +106,7 @@ async function writeScenario(
 
 const NEW_ROWS = [row("c1", "eu", 1, 1), row("c2", "us", 1), row("c3", "asia", 1, 3)];
 const MIXED_ROWS = [row("a1", "eu", 3, 99), row("b1", "us", 0, 1), row("b2", "us", 2), ...NEW_ROWS];
+const NOTED_ROWS = MIXED_ROWS.map((one) => ({ ...one, note: `of ${String(one.id)}` }));
 const PARTIAL_ROWS = [
   { id: "a1", region: "eu", version: 3n },
   { id: "a2", region: "eu", amount: 5n },
@@ -208,6 +209,30 @@ export const WRITE_SCENARIOS: readonly (readonly [string, Factory])[] = [
       (t) => t.upsert(MIXED_ROWS),
       (m) => m.upsert(MIXED_ROWS),
       { kind: "bucket", buckets: 2 },
+    ),
+  ],
+  [
+    "an addition of a column",
+    scenarioOf(
+      (t) => t.evolve([{ add: "note", type: "string?" }]),
+      (m) => m.addColumn("note"),
+    ),
+  ],
+  [
+    "an addition of a column that rewrites the files",
+    scenarioOf(
+      (t) => t.evolve([{ add: "note", type: "string?", after: "id" }], { rewrite: true }),
+      (m) => m.addColumn("note"),
+    ),
+  ],
+  [
+    "an upsert that brings a column",
+    scenarioOf(
+      (t) => t.upsert(NOTED_ROWS, { evolve: { note: "string?" } }),
+      (m) => {
+        m.addColumn("note");
+        m.upsert(NOTED_ROWS);
+      },
     ),
   ],
   [

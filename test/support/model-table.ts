@@ -127,6 +127,16 @@ export class ModelTable {
     }
   }
 
+  /** Gives every row a column, null. */
+  addColumn(name: string): void {
+    for (const [place, copies] of this.#stored) {
+      this.#stored.set(
+        place,
+        copies.map((copy) => ({ ...copy, row: { ...copy.row, [name]: null } })),
+      );
+    }
+  }
+
   /** The rows, of these commits only if they are named. */
   rows(writtenBy?: ReadonlySet<string>): ModelRow[] {
     const all = [...this.#stored.values()].flat();

@@ -7,7 +7,7 @@ export function valueText(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
   if (value instanceof Date) return `date ${value.getTime()}`;
-  return JSON.stringify(value);
+  return JSON.stringify(value, (_, inner) => (typeof inner === "bigint" ? `${inner}n` : inner));
 }
 
 /** A row as text, its columns in alphabetical order. */
