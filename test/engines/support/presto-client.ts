@@ -1,4 +1,5 @@
-// Presto's HTTP client protocol: one statement in, typed rows out, no digit lost.
+// The HTTP client protocol of Presto, which Trino speaks under other header names: one statement in,
+// typed rows out, no digit lost.
 
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -31,8 +32,9 @@ export class PrestoError extends Error {
   }
 }
 
-/** Where names without a catalog or schema are looked up. */
+/** Who is spoken to, and where names without a catalog or schema are looked up. */
 export interface PrestoSession {
+  readonly dialect: "Presto" | "Trino";
   readonly catalog: string;
   readonly schema: string;
 }
@@ -67,11 +69,11 @@ export async function runPrestoStatement(
     method: "POST",
     body: sql,
     headers: {
-      "X-Presto-User": "hudi-lake",
-      "X-Presto-Catalog": session.catalog,
-      "X-Presto-Schema": session.schema,
+      [`X-${session.dialect}-User`]: "hudi-lake",
+      [`X-${session.dialect}-Catalog`]: session.catalog,
+      [`X-${session.dialect}-Schema`]: session.schema,
       // A timestamp is an instant that Presto prints in the session's zone; only UTC is unambiguous.
-      "X-Presto-Time-Zone": "UTC",
+      [`X-${session.dialect}-Time-Zone`]: "UTC",
     },
   });
   for (;;) {
@@ -92,6 +94,12 @@ export async function runPrestoStatement(
  */
 export function truncateToPrestoMicros(micros: bigint): bigint {
   return (micros / 1000n) * 1000n;
+}
+
+/** What Trino's Hudi connector makes of one: the nearest whole millisecond, the later of two. */
+export function roundToTrinoMicros(micros: bigint): bigint {
+  const millis = (micros + 500n) / 1000n;
+  return (millis * 1000n > micros + 500n ? millis - 1n : millis) * 1000n;
 }
 
 async function fetchPage(url: string, init: RequestInit): Promise<Page> {
@@ -198,10 +206,14 @@ function splitPrestoTypes(text: string): string[] {
 }
 
 function parseTimestamp(text: string): bigint {
-  const match = /^(\d{4,}-\d\d-\d\d) (\d\d:\d\d:\d\d)\.(\d{3})$/.exec(text);
-  const millis = match === null ? Number.NaN : Date.parse(`${match[1]}T${match[2]}.${match[3]}Z`);
-  if (Number.isNaN(millis)) throw new Error(`cannot parse Presto's timestamp ${text}`);
-  return BigInt(millis) * 1000n;
+  // Presto gives three digits of a second, Trino as many as the type of the column has, and it
+  // rounds the last moment of the year 9999 up.
+  const match = /^\+?(\d{4,})(-\d\d-\d\d) (\d\d:\d\d:\d\d)\.(\d{3}|\d{6}(?=(?:000)?$))/.exec(text);
+  const [, year = "", date, time, fraction = ""] = match ?? [];
+  const longYear = year.length === 4 ? year : `+${year.padStart(6, "0")}`;
+  const seconds = Date.parse(`${longYear}${date}T${time}Z`) / 1000;
+  if (Number.isNaN(seconds)) throw new Error(`cannot parse the timestamp ${text}`);
+  return BigInt(seconds) * 1_000_000n + BigInt(fraction.padEnd(6, "0"));
 }
 
 function formatFailure(failure: Failure | undefined): string {

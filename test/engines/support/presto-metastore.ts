@@ -62,15 +62,7 @@ export async function registerPrestoTable(
   schema: string = PRESTO_SCHEMA,
 ): Promise<void> {
   const path = join(metastorePath, schema, table.name);
-  const columns = [
-    ...META_FIELDS.map((name) => ({ name, type: "string" })),
-    ...table.columns.map(({ name, type }) => ({ name, type: formatHiveType(name, type) })),
-  ];
-  const dataColumns = columns.filter(({ name }) => name !== table.partitionColumn);
-  const partitionColumns = columns.filter(({ name }) => name === table.partitionColumn);
-  if (table.partitionColumn !== undefined && partitionColumns.length === 0) {
-    throw new Error(`cannot register table ${table.name}: no column ${table.partitionColumn}`);
-  }
+  const { dataColumns, partitionColumns } = formatHiveColumns(table);
   const storage = describeStorage(table.kind ?? "copy-on-write");
   await rm(path, { recursive: true, force: true });
   await mkdir(path, { recursive: true });
@@ -97,6 +89,23 @@ export async function registerPrestoTable(
     externalLocation: formatLocation(table.location, ""),
     columnStatistics: {},
   });
+}
+
+/** The columns of a table in Hive's types, those of its data files and that of its folders. */
+export function formatHiveColumns(table: PrestoTable): {
+  readonly dataColumns: readonly EngineColumn[];
+  readonly partitionColumns: readonly EngineColumn[];
+} {
+  const columns = [
+    ...META_FIELDS.map((name) => ({ name, type: "string" })),
+    ...table.columns.map(({ name, type }) => ({ name, type: formatHiveType(name, type) })),
+  ];
+  const dataColumns = columns.filter(({ name }) => name !== table.partitionColumn);
+  const partitionColumns = columns.filter(({ name }) => name === table.partitionColumn);
+  if (table.partitionColumn !== undefined && partitionColumns.length === 0) {
+    throw new Error(`cannot register table ${table.name}: no column ${table.partitionColumn}`);
+  }
+  return { dataColumns, partitionColumns };
 }
 
 /** The partition column of a local table, from its `hoodie.properties`, and its partitions. */
@@ -156,8 +165,8 @@ function formatLocation(location: string, path: string): string {
   return path === "" ? base : `${base.replace(/\/+$/, "")}/${path}`;
 }
 
-// Hive's escaping of partition names, which Presto undoes when it lists the folders.
-function escapePartition(value: string | null): string {
+/** Hive's escaping of partition names, which Presto and Trino undo when they list the folders. */
+export function escapePartition(value: string | null): string {
   if (value === null || value === "") return DEFAULT_PARTITION;
   return Array.from(value, (char) =>
     /["#%'*/:=?\\{[\]^]/.test(char) || char < " " || char === "\x7f"
