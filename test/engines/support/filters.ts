@@ -82,8 +82,8 @@ function formatLiteral({ type, value }: Filter, dialect: SqlDialect): string {
 function formatTimestamp(micros: bigint): string {
   const seconds = micros / 1_000_000n - (micros % 1_000_000n < 0n ? 1n : 0n);
   const fraction = String(micros - seconds * 1_000_000n).padStart(6, "0");
-  const iso = new Date(Number(seconds) * 1000).toISOString();
-  return `${iso.slice(0, 10)} ${iso.slice(11, 19)}.${fraction.replace(/000$/, "")}`;
+  const [date = "", time = ""] = new Date(Number(seconds) * 1000).toISOString().split("T");
+  return `${date.replace("+0", "+")} ${time.slice(0, 8)}.${fraction.replace(/000$/, "")}`;
 }
 
 function castText(text: string, type: string): string {
