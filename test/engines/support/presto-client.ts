@@ -74,6 +74,8 @@ export async function runPrestoStatement(
       [`X-${session.dialect}-Schema`]: session.schema,
       // A timestamp is an instant that Presto prints in the session's zone; only UTC is unambiguous.
       [`X-${session.dialect}-Time-Zone`]: "UTC",
+      // To a client that does not say so Trino gives timestamps rounded to milliseconds.
+      "X-Trino-Client-Capabilities": "PARAMETRIC_DATETIME",
     },
   });
   for (;;) {
@@ -94,12 +96,6 @@ export async function runPrestoStatement(
  */
 export function truncateToPrestoMicros(micros: bigint): bigint {
   return (micros / 1000n) * 1000n;
-}
-
-/** What Trino's Hudi connector makes of one: the nearest whole millisecond, the later of two. */
-export function roundToTrinoMicros(micros: bigint): bigint {
-  const millis = (micros + 500n) / 1000n;
-  return (millis * 1000n > micros + 500n ? millis - 1n : millis) * 1000n;
 }
 
 async function fetchPage(url: string, init: RequestInit): Promise<Page> {
@@ -206,12 +202,10 @@ function splitPrestoTypes(text: string): string[] {
 }
 
 function parseTimestamp(text: string): bigint {
-  // Presto gives three digits of a second, Trino as many as the type of the column has, and it
-  // rounds the last moment of the year 9999 up.
-  const match = /^\+?(\d{4,})(-\d\d-\d\d) (\d\d:\d\d:\d\d)\.(\d{3}|\d{6}(?=(?:000)?$))/.exec(text);
-  const [, year = "", date, time, fraction = ""] = match ?? [];
-  const longYear = year.length === 4 ? year : `+${year.padStart(6, "0")}`;
-  const seconds = Date.parse(`${longYear}${date}T${time}Z`) / 1000;
+  // Presto gives three digits of a second, Trino as many as the type of the column has.
+  const match = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)\.(\d{3}|\d{6}(?=(?:000)?$))/.exec(text);
+  const [, date, time, fraction = ""] = match ?? [];
+  const seconds = Date.parse(`${date}T${time}Z`) / 1000;
   if (Number.isNaN(seconds)) throw new Error(`cannot parse the timestamp ${text}`);
   return BigInt(seconds) * 1_000_000n + BigInt(fraction.padEnd(6, "0"));
 }
