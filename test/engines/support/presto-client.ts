@@ -203,7 +203,7 @@ function splitPrestoTypes(text: string): string[] {
 
 function parseTimestamp(text: string): bigint {
   // Presto gives three digits of a second, Trino as many as the type of the column has.
-  const match = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)\.(\d{3}|\d{6}(?=(?:000)?$))/.exec(text);
+  const match = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)\.(\d{3}|\d{6})(?:000)?$/.exec(text);
   const [, date, time, fraction = ""] = match ?? [];
   const seconds = Date.parse(`${date}T${time}Z`) / 1000;
   if (Number.isNaN(seconds)) throw new Error(`cannot parse the timestamp ${text}`);
