@@ -1,7 +1,7 @@
 // The suffix of a test file says which world it needs: `.test.ts` needs Node alone, the others a real engine.
 import { defineConfig } from "vitest/config";
 
-const engines = ["test/**/*.{s3,spark,hudi-rs,presto,matrix}.test.ts"];
+const engines = ["test/**/*.{s3,spark,hudi-rs,pyarrow,presto,trino,matrix}.test.ts"];
 
 export default defineConfig({
   test: {

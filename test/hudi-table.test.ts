@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { parquetMetadata } from "hyparquet";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Commit, HudiTable, type TableOptions } from "../src/index.ts";
 import { parseTableConfig } from "../src/layout/table-config.ts";
@@ -100,6 +101,23 @@ describe("places", () => {
     expect(await table.upsert([row("a", 1)])).toMatchObject({ inserted: 1 });
     expect(await table.read().toArray()).toHaveLength(1);
   });
+});
+
+test.each([
+  [undefined, "ZSTD"],
+  ["snappy", "SNAPPY"],
+] as const)("base files of the setting %s are %s (PQ-4)", async (codec, expected) => {
+  const { table, store } = await createMemoryTable(
+    { fields: FIELDS, recordKey: "id" },
+    { write: { codec } as never },
+  );
+  await table.insert(Array.from({ length: 50 }, (_, n) => row(`key ${n}`, n)));
+  const [path = ""] = [...store.paths()].filter((one) => one.endsWith(".parquet"));
+  const bytes = store.find(path)?.bytes.slice().buffer as ArrayBuffer;
+  const codecs = parquetMetadata(bytes).row_groups.flatMap(({ columns }) =>
+    columns.map(({ meta_data }) => meta_data?.codec),
+  );
+  expect(new Set(codecs)).toEqual(new Set([expected]));
 });
 
 describe("what a table says of itself", () => {

@@ -73,7 +73,7 @@ export function addRowFlags(command: Command): Command {
 /** The flag `--codec`. */
 export function codecOption(description: string): Option {
   const codecs: readonly ParquetCodec[] = ["snappy", "zstd", "gzip", "uncompressed"];
-  return new Option("--codec <codec>", description).choices(codecs).default("snappy");
+  return new Option("--codec <codec>", description).choices(codecs).default("zstd");
 }
 
 /** The flag `--format` of what comes in. */

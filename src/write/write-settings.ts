@@ -5,6 +5,7 @@ import { DEFAULT_LEASE, type LeaseSettings } from "./write-lock.ts";
 
 /** How writes are carried out. */
 export interface WriteSettings {
+  /** `zstd` (level 1) by default. */
   readonly codec: ParquetCodec;
   /** Size from which a new file group is closed, in bytes; Hudi's default is 120 MiB. */
   readonly maxFileBytes: number;
@@ -26,7 +27,7 @@ export interface WriteSettings {
 const MIB = 1024 * 1024;
 
 export const DEFAULT_WRITE_SETTINGS: WriteSettings = {
-  codec: "snappy",
+  codec: "zstd",
   maxFileBytes: 120 * MIB,
   smallFileBytes: 100 * MIB,
   insertBatchBytes: 256 * MIB,

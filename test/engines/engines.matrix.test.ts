@@ -21,8 +21,8 @@ import {
   SparkEngine,
   startHudiRs,
   startLake,
-  startPresto,
 } from "./support/matrix-engines.ts";
+import { PRESTO, startPresto, startTrino, TRINO } from "./support/metastore-engines.ts";
 import { expectTable, keyNames, type Shape } from "./support/shape-builder.ts";
 import { SHAPES } from "./support/shapes.ts";
 
@@ -31,11 +31,10 @@ type Look = (shape: Shape, path: string, expected: readonly EngineRow[]) => Prom
 
 const LAKE = "hudi-lake";
 const HUDI_RS = "hudi-rs";
-const PRESTO = "PrestoDB";
 const SPARK = "Spark 3.5, Hudi 0.15.0";
 const SPARK_UPSERT = "Spark upserts after us";
 /** In this order: the last one writes to the table. */
-const COLUMNS = [LAKE, HUDI_RS, PRESTO, SPARK, SPARK_UPSERT];
+const COLUMNS = [LAKE, HUDI_RS, PRESTO, TRINO, SPARK, SPARK_UPSERT];
 const ZONES = ["UTC", "America/Los_Angeles"];
 /**
  * A Spark that has issued an instant in UTC spins for hours when it is to issue one in a zone west
@@ -80,6 +79,7 @@ describe.each(ZONES)("tables written in the zone %s", (timeZone) => {
       [LAKE, startLake],
       [HUDI_RS, startHudiRs],
       [PRESTO, startPresto],
+      [TRINO, startTrino],
     ];
     for (const [column, startEngine] of plain) {
       await start([column], async () => {
@@ -107,7 +107,7 @@ describe.each(ZONES)("tables written in the zone %s", (timeZone) => {
 
     beforeAll(() => writeShapeInZone(shape, path(), timeZone));
 
-    const filtering = shape.isFiltered ? [LAKE, PRESTO, SPARK] : [];
+    const filtering = shape.isFiltered ? [LAKE, PRESTO, TRINO, SPARK] : [];
     test.for(filtering)(
       "%s finds every row that a filter on a column asks for",
       async (column, { skip }) => {

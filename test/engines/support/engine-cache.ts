@@ -70,18 +70,21 @@ export async function provisionPython(): Promise<PythonEnvironment> {
   };
 }
 
+/** Puts one artifact of the Maven repository, named as Maven names it, into a folder. Needs `mvn`. */
+export async function downloadArtifact(artifact: string, directory: string): Promise<void> {
+  await runTool("mvn", [
+    ...["--batch-mode", "--quiet", "--no-transfer-progress"],
+    "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy",
+    `-Dartifact=${artifact}`,
+    `-DoutputDirectory=${directory}`,
+  ]);
+}
+
 /** Fetches, once, a Hudi bundle for Spark 3.5 with Maven. Needs `mvn` and a JDK. */
 export async function provisionHudiBundle(version: HudiBundleVersion): Promise<HudiBundle> {
   const artifact = "hudi-spark3.5-bundle_2.12";
   const directory = await provisionComponent(artifact, version, async (into) => {
-    await runTool("mvn", [
-      "--batch-mode",
-      "--quiet",
-      "--no-transfer-progress",
-      "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy",
-      `-Dartifact=org.apache.hudi:${artifact}:${version}`,
-      `-DoutputDirectory=${into}`,
-    ]);
+    await downloadArtifact(`org.apache.hudi:${artifact}:${version}`, into);
   });
   const jarPath = join(directory, `${artifact}-${version}.jar`);
   await stat(jarPath);

@@ -13,6 +13,8 @@ import { sparkWriteOptions } from "./matrix-engines.ts";
 import { partitionNames } from "./shape-builder.ts";
 import type { SparkSession } from "./spark-session.ts";
 
+const DEFAULT_PARTITION = "__HIVE_DEFAULT_PARTITION__";
+
 /** How the two sides write. */
 export interface ExchangeOptions {
   readonly path: string;
@@ -21,6 +23,9 @@ export interface ExchangeOptions {
   /** Options of Spark's writes beside those that the table asks for. */
   readonly sparkOptions?: Readonly<Record<string, string>>;
 }
+
+/** What Spark can be asked to write. */
+export type SparkStep = Exclude<WriteStep, { kind: "apply" | "partial" }>;
 
 /** A shared table with its model. */
 export class Exchange {
@@ -33,12 +38,12 @@ export class Exchange {
     this.path = options.path;
     this.table = table;
     this.#options = options;
-    const { recordKey, partitionBy, orderingField, index } = options.definition;
+    const { recordKey, partitionBy, orderingField } = options.definition;
     this.expected = new ExpectedTable({
       key: recordKey,
       partition: partitionNames({ partitionBy }),
       ordering: orderingField,
-      isGlobal: index?.kind.startsWith("global") === true,
+      isGlobal: this.isGlobal,
     });
   }
 
@@ -46,6 +51,11 @@ export class Exchange {
   static async create(options: ExchangeOptions): Promise<Exchange> {
     const { path, definition, table } = options;
     return new Exchange(options, (await HudiTable.create(path, definition, table)) as HudiTable);
+  }
+
+  /** Whether a key is found in whatever partition it is. */
+  get isGlobal(): boolean {
+    return this.#options.definition.index?.kind.startsWith("global") === true;
   }
 
   /** One write of ours; gives its instant. */
@@ -58,14 +68,28 @@ export class Exchange {
   /** One write of Spark. */
   async writeSpark(
     spark: SparkSession,
-    step: Exclude<WriteStep, { kind: "apply" | "partial" | "deletePartitions" }>,
+    step: SparkStep,
     more: Readonly<Record<string, string>> = {},
   ): Promise<void> {
     const schema = formatSparkColumns(await this.table.schema());
     const options = { ...this.sparkOptions(), ...more };
     const { path } = this;
     if (step.kind === "delete") await spark.delete({ path, rows: step.keys, schema, options });
-    else {
+    else if (step.kind === "deletePartitions") {
+      const { partitionBy = "" } = this.#options.definition;
+      const folders = step.values.map((value) => `${partitionBy}=${value ?? DEFAULT_PARTITION}`);
+      await spark.write({
+        path,
+        rows: [],
+        schema,
+        options: {
+          ...options,
+          "hoodie.datasource.write.operation": "delete_partition",
+          "hoodie.datasource.write.partitions.to.delete": folders.join(","),
+        },
+        mode: "append",
+      });
+    } else {
       const operation = step.kind.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
       await spark.write({
         path,
@@ -87,9 +111,14 @@ export class Exchange {
   /** Checks that we, Spark and hudi-rs read what the model holds. */
   async agree(spark: SparkSession, hudiRs?: HudiRsReader): Promise<void> {
     const wanted = canonicalRows(this.expected.rows);
-    expect(canonicalRows(await collectEngineRows(this.table.read()))).toEqual(wanted);
+    expect(canonicalRows(await this.readOurs())).toEqual(wanted);
     expect(canonicalRows(await spark.readTable(this.path))).toEqual(wanted);
     if (hudiRs) expect(canonicalRows(await hudiRs.read(this.path))).toEqual(wanted);
+  }
+
+  /** What we read. */
+  async readOurs(): Promise<EngineRow[]> {
+    return collectEngineRows(this.table.read(), await this.table.schema());
   }
 
   /** A row of the model by its place in the order of keys, wherever that is now. */

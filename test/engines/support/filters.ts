@@ -12,7 +12,7 @@ export interface Filter {
   readonly value: EngineValue;
 }
 
-/** A way to write a filter down in an engine's SQL. */
+/** A way to write a filter down in an engine's SQL; Trino reads that of Presto. */
 export type SqlDialect = "spark" | "presto";
 
 const VALUES_A_COLUMN = 3;
@@ -73,10 +73,17 @@ function formatLiteral({ type, value }: Filter, dialect: SqlDialect): string {
   if (type === "string") return formatText(String(value), dialect);
   if (type === "timestamp") {
     if (dialect === "spark") return `timestamp_micros(${castText(String(value), "bigint")})`;
-    const iso = new Date(Number((value as bigint) / 1000n)).toISOString();
-    return `TIMESTAMP '${iso.slice(0, 10)} ${iso.slice(11, 23)}'`;
+    return `TIMESTAMP '${formatTimestamp(value as bigint)}'`;
   }
   return castText(String(value), type === "long" ? "bigint" : type);
+}
+
+// Presto takes three digits of a second at most; its own values have no more.
+function formatTimestamp(micros: bigint): string {
+  const seconds = micros / 1_000_000n - (micros % 1_000_000n < 0n ? 1n : 0n);
+  const fraction = String(micros - seconds * 1_000_000n).padStart(6, "0");
+  const [date = "", time = ""] = new Date(Number(seconds) * 1000).toISOString().split("T");
+  return `${date.replace("+0", "+")} ${time.slice(0, 8)}.${fraction.replace(/000$/, "")}`;
 }
 
 function castText(text: string, type: string): string {

@@ -1,8 +1,6 @@
 // The engines of the matrix behind one interface: start in a time zone, read a table of a shape, and
 // say how the engine itself changes what it shows.
 
-import { join } from "node:path";
-
 import { HudiTable, type TableDefinition } from "../../../src/index.ts";
 import { defineTable } from "../../../src/layout/table-definition.ts";
 import { timestampProperties } from "../../../src/layout/timestamp-settings.ts";
@@ -10,10 +8,7 @@ import { makeEdgeRow } from "./edge-rows.ts";
 import { canonicalRows, type EngineRow, type EngineValue } from "./engine-rows.ts";
 import { type Filter, formatSqlFilter, type SqlDialect, toPredicate } from "./filters.ts";
 import { HudiRsReader } from "./hudi-rs-reader.ts";
-import { collectEngineRows, formatSparkColumns, listEngineColumns } from "./lake-rows.ts";
-import { truncateToPrestoMicros } from "./presto-client.ts";
-import { findPartitioning } from "./presto-metastore.ts";
-import { PrestoServer } from "./presto-server.ts";
+import { collectEngineRows, formatSparkColumns } from "./lake-rows.ts";
 import { keyNames, partitionNames, type Shape, timestampPartitions } from "./shape-builder.ts";
 import { SparkSession, type SparkWrite } from "./spark-session.ts";
 
@@ -47,14 +42,10 @@ export type StartEngine = (world: EngineWorld) => Promise<MatrixEngine>;
 
 const EMPTY_PARTITION =
   "The engine takes the partition column from the folder, where an empty text and a null are one: it shows null.";
-const WHOLE_MILLISECONDS =
-  "Presto cuts a timestamp to whole milliseconds, and so is the expectation.";
 const FOLDER_AS_TIME =
   "Spark shows the text of the folder in place of a column that a timestamp-based key generator formats.";
 const FOLDER_AS_NULL =
   "Spark shows null in place of a timestamp that a custom key generator formats.";
-const OWN_COLUMN =
-  "Presto needs a partition column of its own for folders that are formatted points in time.";
 const REBASE_SETTING = "spark.sql.parquet.datetimeRebaseModeInRead";
 const ANCIENT_DAYS = `Spark reads ancient days back from its own upsert with ${REBASE_SETTING}=CORRECTED only; from our files it does without.`;
 const REFUSED_TYPE =
@@ -63,7 +54,7 @@ const WITHOUT_ORDERING =
   "Spark's upsert needs hoodie.combine.before.upsert=false on a table without an ordering field.";
 
 /** One query for all filters; `from` names the table. */
-function formatFindQuery(
+export function formatFindQuery(
   { definition }: Shape,
   from: string,
   filters: readonly Filter[],
@@ -78,7 +69,8 @@ function formatFindQuery(
     .join(" UNION ALL ");
 }
 
-function groupFound(rows: readonly EngineRow[], filters: readonly Filter[]): string[][] {
+/** For each filter the keys that such a query gave. */
+export function groupFound(rows: readonly EngineRow[], filters: readonly Filter[]): string[][] {
   return filters.map((_, index) =>
     rows.filter((row) => Number(row.filter) === index).map((row) => String(row.found)),
   );
@@ -123,61 +115,6 @@ export const startHudiRs: StartEngine = async () => {
     name: "hudi-rs",
     read: async (_, path, expected) => ({ rows: await reader.read(path), expected, notes: [] }),
     stop: () => reader.stop(),
-  };
-};
-
-export const startPresto: StartEngine = async ({ directory, timeZone }) => {
-  const presto = await PrestoServer.start({ dataDir: join(directory, "presto"), timeZone });
-  return {
-    name: "PrestoDB",
-    async read(shape, path, expected) {
-      const table = await HudiTable.open(path);
-      const columns = listEngineColumns(await table.schema());
-      await table[Symbol.asyncDispose]();
-      await presto.registerHudiTable({
-        name: shape.name,
-        location: path,
-        columns: columns.map(({ name, type }) => ({ name: name.toLowerCase(), type })),
-        ...(await findLowerCasePartitioning(shape, path)),
-      });
-      const list = columns.map(({ name }) => `"${name.toLowerCase()}"`).join(", ");
-      const answer = await presto.query(`SELECT ${list} FROM ${shape.name}`);
-      // Presto knows names in lower case only.
-      const rows = answer.map((row) =>
-        Object.fromEntries(columns.map(({ name }) => [name, row[name.toLowerCase()] ?? null])),
-      );
-      const shown = showEmptyPartitionAsNull(shape, expected);
-      const cut = shown.rows.map((row) =>
-        Object.fromEntries(
-          columns.map(({ name, type }) => {
-            const value = row[name] ?? null;
-            const isTime = type === "timestamp" && typeof value === "bigint";
-            return [name, isTime ? truncateToPrestoMicros(value) : value];
-          }),
-        ),
-      );
-      const isCut = String(canonicalRows(cut)) !== String(canonicalRows(shown.rows));
-      return {
-        rows,
-        expected: cut,
-        notes: [
-          ...shown.notes,
-          ...(isCut ? [WHOLE_MILLISECONDS] : []),
-          ...(timestampPartitions(shape.definition).length > 0 ? [OWN_COLUMN] : []),
-        ],
-      };
-    },
-    async find(shape, _, filters) {
-      const found: string[][] = [];
-      // Presto takes a hundred stages in a query.
-      for (let start = 0; start < filters.length; start += 40) {
-        const some = filters.slice(start, start + 40);
-        const rows = await presto.query(formatFindQuery(shape, shape.name, some, "presto"));
-        found.push(...groupFound(rows, some));
-      }
-      return found;
-    },
-    stop: () => presto.stop(),
   };
 };
 
@@ -332,17 +269,6 @@ function newKey(like: EngineValue): EngineValue {
   return /^\d{4}-\d\d-\d\d$/.test(String(like)) ? "2001-01-01" : "inserted by Spark";
 }
 
-/** The partitioning of a table as Presto names its columns. */
-async function findLowerCasePartitioning(
-  shape: Shape,
-  path: string,
-): Promise<Awaited<ReturnType<typeof findPartitioning>>> {
-  const isTimed = timestampPartitions(shape.definition).length > 0;
-  const { partitionColumns, partitions } = await findPartitioning(path, isTimed);
-  if (partitionColumns === undefined || partitions === undefined) return {};
-  return { partitionColumns: partitionColumns.map((name) => name.toLowerCase()), partitions };
-}
-
 /**
  * Spark shows the text of the folder for the column that points in time are made of; beside another
  * partition column it shows what that text is as a value of the column: no time, so null.
@@ -364,8 +290,8 @@ function showFoldersAsTimes(
   return { rows: shown, notes: [FOLDER_AS_TIME] };
 }
 
-/** Spark and Presto read the partition column off the path of the folder. */
-function showEmptyPartitionAsNull(
+/** Spark, Presto and Trino read the partition columns off the path of the folder. */
+export function showEmptyPartitionAsNull(
   { definition }: Shape,
   rows: readonly EngineRow[],
 ): { readonly rows: readonly EngineRow[]; readonly notes: readonly string[] } {

@@ -62,22 +62,12 @@ export async function registerPrestoTable(
   schema: string = PRESTO_SCHEMA,
 ): Promise<void> {
   const path = join(metastorePath, schema, table.name);
-  const columns = [
-    ...META_FIELDS.map((name) => ({ name, type: "string" })),
-    ...table.columns.map(({ name, type }) => ({ name, type: formatHiveType(name, type) })),
-  ];
-  const names = table.partitionColumns ?? [];
-  const dataColumns = columns.filter(({ name }) => !names.includes(name));
-  const partitionColumns = names.map(
-    (name) => columns.find((column) => column.name === name) ?? { name, type: "string" },
-  );
+  const { dataColumns, partitionColumns } = formatHiveColumns(table);
   const storage = describeStorage(table.kind ?? "copy-on-write");
   await rm(path, { recursive: true, force: true });
   await mkdir(path, { recursive: true });
   for (const partition of table.partitions ?? []) {
-    const folder = names
-      .map((name, at) => `${name}=${escapePartition(partition.values[at] ?? null)}`)
-      .join("/");
+    const folder = formatPartitionFolder(table, partition);
     await mkdir(join(path, folder), { recursive: true });
     await writeJson(join(path, folder), {
       columns: dataColumns,
@@ -99,6 +89,30 @@ export async function registerPrestoTable(
     externalLocation: formatLocation(table.location, ""),
     columnStatistics: {},
   });
+}
+
+/** The columns of a table in Hive's types, those of its data files and those of its folders. */
+export function formatHiveColumns(table: PrestoTable): {
+  readonly dataColumns: readonly EngineColumn[];
+  readonly partitionColumns: readonly EngineColumn[];
+} {
+  const columns = [
+    ...META_FIELDS.map((name) => ({ name, type: "string" })),
+    ...table.columns.map(({ name, type }) => ({ name, type: formatHiveType(name, type) })),
+  ];
+  const names = table.partitionColumns ?? [];
+  const dataColumns = columns.filter(({ name }) => !names.includes(name));
+  const partitionColumns = names.map(
+    (name) => columns.find((column) => column.name === name) ?? { name, type: "string" },
+  );
+  return { dataColumns, partitionColumns };
+}
+
+/** The folder of the metastore that stands for a partition. */
+export function formatPartitionFolder(table: PrestoTable, partition: PrestoPartition): string {
+  return (table.partitionColumns ?? [])
+    .map((name, at) => `${name}=${escapePartition(partition.values[at] ?? null)}`)
+    .join("/");
 }
 
 /** A partition column for folders that hold the value of no column. */
@@ -173,7 +187,7 @@ function formatLocation(location: string, path: string): string {
   return path === "" ? base : `${base.replace(/\/+$/, "")}/${path}`;
 }
 
-// Hive's escaping of partition names, which Presto undoes when it lists the folders.
+/** Hive's escaping of partition names, which Presto and Trino undo when they list the folders. */
 function escapePartition(value: string | null): string {
   if (value === null || value === "") return DEFAULT_PARTITION;
   return Array.from(value, (char) =>

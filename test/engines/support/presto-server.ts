@@ -5,7 +5,7 @@ import { copyFile, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { provisionComponent, runTool } from "./engine-cache.ts";
+import { downloadArtifact, provisionComponent, runTool } from "./engine-cache.ts";
 import type { EngineRow } from "./engine-rows.ts";
 import type { ObjectStoreServer } from "./minio-server.ts";
 import { type PrestoAnswer, PrestoError, runPrestoStatement } from "./presto-client.ts";
@@ -73,15 +73,6 @@ async function replaceAsm(home: string): Promise<void> {
     for (const name of await readdir(fresh)) await copyFile(join(fresh, name), join(folder, name));
   }
   await rm(fresh, { recursive: true });
-}
-
-async function downloadArtifact(artifact: string, directory: string): Promise<void> {
-  await runTool("mvn", [
-    ...["--batch-mode", "--quiet", "--no-transfer-progress"],
-    "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy",
-    `-Dartifact=${artifact}`,
-    `-DoutputDirectory=${directory}`,
-  ]);
 }
 
 /** A running Presto with the catalog `hudi`, whose schema `lake` holds the registered tables. */
@@ -165,7 +156,11 @@ export class PrestoServer {
     const deadline = Date.now() + NODE_TIMEOUT_MS;
     for (;;) {
       try {
-        return await runPrestoStatement(this.url, sql, { catalog: "hudi", schema: PRESTO_SCHEMA });
+        return await runPrestoStatement(this.url, sql, {
+          dialect: "Presto",
+          catalog: "hudi",
+          schema: PRESTO_SCHEMA,
+        });
       } catch (error) {
         // A server that answers already may still not know itself as a node of the catalog.
         const isEarly = error instanceof PrestoError && error.errorName === "NO_NODES_AVAILABLE";

@@ -1,5 +1,5 @@
 // Fetches the engines that the tests compare with, ahead of the tests that would fetch them at
-// first use. Run: node test/engines/support/provision.ts [spark|hudi-rs|presto|minio|all] ...
+// first use. Run: node test/engines/support/provision.ts [spark|hudi-rs|presto|trino|minio|all] ...
 
 import {
   HUDI_BUNDLE_VERSIONS,
@@ -12,6 +12,7 @@ const provisioners: ReadonlyMap<string, () => Promise<string>> = new Map([
   ["spark", provisionSpark],
   ["hudi-rs", async () => (await provisionPython()).directory],
   ["presto", async () => (await import("./presto-server.ts")).provisionPresto()],
+  ["trino", provisionTrino],
   ["minio", async () => (await import("./minio-server.ts")).provisionMinio()],
 ]);
 
@@ -19,6 +20,12 @@ async function provisionSpark(): Promise<string> {
   const python = await provisionPython();
   for (const version of HUDI_BUNDLE_VERSIONS) await provisionHudiBundle(version);
   return python.directory;
+}
+
+async function provisionTrino(): Promise<string> {
+  const trino = await import("./trino-server.ts");
+  await trino.provisionTrinoJava();
+  return trino.provisionTrino();
 }
 
 async function main(args: readonly string[]): Promise<number> {

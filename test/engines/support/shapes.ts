@@ -80,7 +80,8 @@ const PARTITIONING: readonly Shape[] = [
   }),
 ];
 
-const CODECS = ["zstd", "gzip", "uncompressed"] as const;
+// zstd is the codec of every other shape.
+const CODECS = ["snappy", "gzip", "uncompressed"] as const;
 const CODEC_SHAPES: readonly Shape[] = CODECS.map((codec) =>
   shape({ name: `codec_${codec}`, write: { codec }, steps: manyCommits(makeEdgeRow) }),
 );
@@ -115,7 +116,8 @@ function makeDecimalRow(index: number, version: bigint): EngineRow {
   };
 }
 
-const NESTED_FIELDS: Fields = {
+/** Columns of the types that `EDGE_FIELDS` lacks. */
+export const NESTED_FIELDS: Fields = {
   id: "string",
   at: "long",
   single: "float?",
@@ -130,7 +132,7 @@ const NESTED_FIELDS: Fields = {
 };
 
 /** No list holds a null: Spark's own upsert of Hudi 0.15 fails on those. */
-function makeNestedRow(index: number, version: bigint): EngineRow {
+export function makeNestedRow(index: number, version: bigint): EngineRow {
   const empty = { tags: "[]", counts: "[]", points: "[]", names: "{}", lists: "{}" };
   const nothing = { tags: null, counts: null, points: null, names: null, lists: null, deep: null };
   const n = index * 7 + Number(version);
