@@ -41,6 +41,8 @@ export interface Engine {
   /** What distinguishes configurations of one engine, such as the form of the input. */
   readonly variant: string;
   load(files: readonly DataFile[]): Promise<void>;
+  /** Makes the table that upserts go into; absent where they go into a copy of one of ours. */
+  buildOwn?(tablePath: string, files: readonly DataFile[]): Promise<void>;
   write(job: WriteJob): Promise<Outcome>;
   read(job: ReadJob): Promise<Outcome>;
   /** The digest of the rows that `read` hands over. */
