@@ -1,5 +1,5 @@
 // Snapshot reads to Arrow: all columns and three of them, of a table that this library wrote and of
-// one that Spark wrote, whose pages are encoded differently.
+// those that hudi-rs and Spark wrote, whose pages are encoded differently.
 import { join } from "node:path";
 import { type BenchContext, formatRows, type Workload } from "./support/bench-context.ts";
 import { COLUMNS, type DataFile, expectedRowsSql } from "./support/dataset.ts";
@@ -33,6 +33,12 @@ async function run(context: BenchContext): Promise<void> {
     const ownPath = join(context.folder, "read-ours");
     await lake.build(ownPath, data);
     await runTable(context, engines, lake, { path: ownPath, writer: "hudi-lake", data });
+    const hudiRs = engines.find((engine) => engine.buildOwn);
+    if (hudiRs) {
+      const path = join(context.folder, "read-hudi-rs");
+      await hudiRs.buildOwn?.(path, data);
+      await runTable(context, engines, lake, { path, writer: "hudi-rs", data });
+    }
     const spark = engines.find((engine) => engine.name === "spark");
     if (!spark) return;
     const sparkPath = join(context.folder, "read-spark");

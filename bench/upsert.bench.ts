@@ -1,6 +1,7 @@
 // Upsert of 100 k rows, uniform over the table or recent, into copy-on-write tables of 1 M and 10 M
-// rows that this library wrote. Every engine starts from a copy of the same files and goes on from
-// what it wrote: the same changes once more leave the same rows, so that each round does equal work.
+// rows that this library wrote. Every engine starts from a copy of the same files, but hudi-rs from the
+// same rows in a table of its own, and goes on from what it wrote: the same changes once more leave the
+// same rows, so that each round does equal work.
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type BenchContext, formatRows, type Workload } from "./support/bench-context.ts";
@@ -36,7 +37,8 @@ async function runSpread(
   for (const [index, engine] of engines.entries()) {
     await engine.load([change]);
     const tablePath = join(context.folder, `upsert-${index}`);
-    await copyTable(basePath, tablePath);
+    if (engine.buildOwn) await engine.buildOwn(tablePath, base);
+    else await copyTable(basePath, tablePath);
     tablePaths.set(engine, tablePath);
   }
   const isSmall = baseRows <= small;

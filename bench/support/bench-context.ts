@@ -3,8 +3,10 @@ import { join } from "node:path";
 import { Dataset } from "./dataset.ts";
 import { DuckdbEngine } from "./duckdb-engine.ts";
 import type { Engine, EngineSettings } from "./engines.ts";
+import { type HudiRsConfiguration, HudiRsCrateEngine } from "./hudi-rs-crate-engine.ts";
 import { HudiRsEngine } from "./hudi-rs-engine.ts";
-import { LakeEngine } from "./lake-engine.ts";
+import { HUDI_RS_CRATE_VERSION, provisionHudiRsProgram } from "./hudi-rs-program.ts";
+import { LakeEngine, type TableState } from "./lake-engine.ts";
 import type { BenchOptions } from "./options.ts";
 import type { RequestResult, Result, ResultLog, SampleResult, ValueResult } from "./results.ts";
 import { SparkEngine } from "./spark-engine.ts";
@@ -43,6 +45,9 @@ const QUICK: Sizes = {
   rounds: 3,
   largeRounds: 2,
 };
+
+const HUDI_RS_CONFIGURATIONS: Readonly<Record<"writes" | "reads", readonly HudiRsConfiguration[]>> =
+  { writes: ["simple index", "record index"], reads: ["read", "stream"] };
 
 type Unplaced<T> = T extends unknown ? Omit<T, "run" | "workload"> : never;
 
@@ -111,6 +116,7 @@ export class BenchContext {
     const wants = new Set(this.options.engines);
     // One more process of ours builds and describes tables; it is never measured.
     const lake = LakeEngine.start(settings, "arrow", "helper");
+    const describe = (path: string): Promise<TableState> => lake.describe(path);
     const engines: Engine[] = [];
     try {
       if (wants.has("ours")) {
@@ -120,17 +126,40 @@ export class BenchContext {
       if (wants.has("duckdb")) {
         engines.push(DuckdbEngine.start(settings, 1), DuckdbEngine.start(settings, 2));
       }
-      if (wants.has("hudi-rs") && purpose === "reads") {
-        engines.push(await HudiRsEngine.start(settings, false));
-        engines.push(await HudiRsEngine.start(settings, true));
+      if (wants.has("hudi-rs")) {
+        if (purpose === "reads") {
+          engines.push(await HudiRsEngine.start(settings, false));
+          engines.push(await HudiRsEngine.start(settings, true));
+        }
+        engines.push(...(await this.#startHudiRsCrate(settings, purpose, describe)));
       }
       if (wants.has("spark")) {
-        engines.push(await SparkEngine.start(settings, (path) => lake.describe(path)));
+        engines.push(await SparkEngine.start(settings, describe));
       }
       await body(engines, lake);
     } finally {
       for (const engine of [...engines, lake]) await engine.stop();
     }
+  }
+
+  /** The newest hudi-rs is built from its sources, which not every machine can do. */
+  async #startHudiRsCrate(
+    settings: EngineSettings,
+    purpose: "writes" | "reads",
+    describe: (path: string) => Promise<TableState>,
+  ): Promise<Engine[]> {
+    try {
+      await provisionHudiRsProgram();
+    } catch (error) {
+      const [line] = (error as Error).message.split("\n");
+      this.note("all", `hudi-rs ${HUDI_RS_CRATE_VERSION} did not run: ${line}`);
+      return [];
+    }
+    return Promise.all(
+      HUDI_RS_CONFIGURATIONS[purpose].map((configuration) =>
+        HudiRsCrateEngine.start(settings, configuration, describe),
+      ),
+    );
   }
 }
 

@@ -45,6 +45,8 @@ export interface ReadJob {
 /** One engine in one configuration. */
 export interface Engine extends Contestant {
   load(files: readonly DataFile[]): Promise<void>;
+  /** Makes the table that upserts go into; absent where they go into a copy of one of ours. */
+  buildOwn?(tablePath: string, files: readonly DataFile[]): Promise<void>;
   write(job: WriteJob): Promise<Outcome>;
   read(job: ReadJob): Promise<Outcome>;
   /** The digest of the rows that `read` hands over. */

@@ -1,5 +1,5 @@
-// hudi-rs, through its Python package, as an engine of the benchmark. It reads; the release that is
-// measured does not write.
+// hudi-rs, through its Python package, as an engine of the benchmark. It reads; the newest release
+// of the package does not write.
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { provisionPython } from "../../test/engines/support/engine-cache.ts";

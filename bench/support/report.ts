@@ -30,8 +30,11 @@ better.** No time counted before the outputs were equal, by a digest over all co
   the five meta columns included, but no bloom filter of Hudi, no markers, no commit.
 - This library leaves columns uncompressed that the codec would not shrink by an eighth; the size of
   the table stands beside the time.
-- hudi-rs is measured through its Python package; the release does not write. \`read\` hands over all
-  batches at once, \`stream\` one after the other.
+- hudi-rs reads through its Python package, release 0.5.0, and through its crates, release 0.6.0-rc.1:
+  \`read\` hands over all batches at once, \`stream\` one after the other. The crates write as well,
+  tables of version 9 alone, so its upserts go into tables of its own with the same rows, with and
+  without its metadata table, where its record index is. It writes no bloom filter of Hudi, as it does
+  by default; the codec is the same.
 `;
 
 /** The whole document. */

@@ -99,6 +99,8 @@ function upsertTargets(view: WorkloadView | undefined): Target[] {
     { engine: "spark", least: 5, variant: undefined, title: "Spark-Hudi" },
     { engine: "duckdb", least: 0.7, variant: /^1 /, title: "DuckDB's rewrite, 1 thread" },
     { engine: "duckdb", least: 0.7, variant: /^2 /, title: "DuckDB's rewrite, 2 threads" },
+    { engine: "hudi-rs", least: 1, variant: /simple index$/, title: "hudi-rs's own, simple index" },
+    { engine: "hudi-rs", least: 1, variant: /record index$/, title: "hudi-rs's own, record index" },
   ];
   return peers.flatMap(({ engine, least, variant, title }) =>
     [/^arrow/, /^rows/].map((form) => {
@@ -127,22 +129,22 @@ function readTargets(view: WorkloadView | undefined): Target[] {
     ["cpuMs", "per CPU second"],
     ["wallMs", "by wall time"],
   ];
-  const calls: readonly [RegExp, string][] = [
-    [/read$/, "hudi-rs, all batches at once"],
-    [/stream$/, "hudi-rs, one batch after the other"],
-  ];
-  return names.flatMap((name) =>
-    calls.flatMap(([call, peer]) =>
+  return names.flatMap((name) => {
+    const peers = view?.series(name).filter(({ engine }) => engine === "hudi-rs") ?? [];
+    return peers.flatMap((peer) =>
       metrics.map(([metric, title]) => {
-        const ratio = ratioOf(
-          view?.findSeries(name, "hudi-rs", call),
-          view?.findSeries(name, "ours"),
-          metric,
-        );
-        return ratioTarget(`Snapshot read, ${name}, ${title}, to ${peer}`, 0.8, ratio?.median);
+        const ratio = ratioOf(peer, view?.findSeries(name, "ours"), metric);
+        const what = `Snapshot read, ${name}, ${title}, to hudi-rs ${nameReader(peer.variant)}`;
+        return ratioTarget(what, 0.8, ratio?.median);
       }),
-    ),
-  );
+    );
+  });
+}
+
+/** The release of hudi-rs, and which of its two calls hands over the rows. */
+function nameReader(variant: string): string {
+  const [release = "", call] = variant.split(" ");
+  return `${release}, ${call === "stream" ? "one batch after the other" : "all batches at once"}`;
 }
 
 function memoryTargets(view: WorkloadView | undefined): Target[] {
