@@ -29,6 +29,7 @@ import {
   Int32Sink,
   Int64Sink,
   ListSink,
+  NullSink,
   StructSink,
 } from "./column-sink.ts";
 import { type ColumnType, decimalWidthBytes, type Field } from "./schema.ts";
@@ -48,9 +49,10 @@ export interface AvroColumnDecoder {
 }
 
 /**
- * Prepares to decode records of a writer's schema. `wanted` are columns of that schema with the types
- * that it gives them. Throws `CORRUPT` for a schema that is none or whose type of a wanted column is
- * another, `UNSUPPORTED` for unions of several types.
+ * Prepares to decode records of a writer's schema. `wanted` are columns as the reader has them: found by
+ * name, null where the writer has none, widened as Avro allows where its type is narrower. Throws
+ * `CORRUPT` for a schema that is none or whose type of a wanted column does not fit, `UNSUPPORTED` for
+ * unions of several types.
  */
 export function createAvroColumnDecoder(
   schemaText: string,
@@ -75,10 +77,12 @@ export function createAvroColumnDecoder(
     columns.set(name, column);
     steps.push(column.step);
   }
-  const sinks = wanted.map(({ name }) => {
+  const sinks = wanted.map(({ name, type }) => {
     const column = columns.get(name);
-    if (!column) throw refuseSchema(scope, `the schema lacks column ${name}`);
-    return column.sink;
+    if (column) return column.sink;
+    const missing = new NullSink(type);
+    steps.push(() => missing.addNull());
+    return missing;
   });
   return {
     decode: (cursor) => {
@@ -129,23 +133,15 @@ function presentStep(json: AvroJson, type: ColumnType, scope: AvroScope): Fillin
       const sink = new BitSink();
       return { sink, step: (cursor) => sink.add(cursor.readBoolean()) };
     }
-    case "int": {
-      if (layout !== "int32") throw mismatch();
-      const sink = new Int32Sink();
-      return { sink, step: (cursor) => sink.add(cursor.readInt()) };
-    }
-    case "long": {
-      if (layout !== "int64") throw mismatch();
-      const sink = new Int64Sink();
-      return {
-        sink,
-        step: (cursor) => {
-          cursor.readLong();
-          sink.add(cursor.low, cursor.high);
-        },
-      };
-    }
+    case "int":
+      return intStep(layout, mismatch);
+    case "long":
+      return longStep(layout, timeFactor(resolved.logicalType, type), mismatch);
     case "float": {
+      if (layout === "float64") {
+        const wide = new Float64Sink();
+        return { sink: wide, step: (cursor) => wide.add(cursor.readFloat()) };
+      }
       if (layout !== "float32") throw mismatch();
       const sink = new Float32Sink();
       return { sink, step: (cursor) => sink.add(cursor.readFloat()) };
@@ -176,6 +172,65 @@ function presentStep(json: AvroJson, type: ColumnType, scope: AvroScope): Fillin
         `column ${scope.place} has the unknown type ${String(resolved.type)}`,
       );
   }
+}
+
+function intStep(layout: Column["layout"], mismatch: () => HudiError): Filling {
+  switch (layout) {
+    case "int32": {
+      const sink = new Int32Sink();
+      return { sink, step: (cursor) => sink.add(cursor.readInt()) };
+    }
+    case "int64": {
+      const sink = new Int64Sink();
+      const step = (cursor: AvroCursor): void => {
+        const value = cursor.readInt();
+        sink.add(value, value >> 31);
+      };
+      return { sink, step };
+    }
+    case "float32":
+    case "float64": {
+      const sink = layout === "float32" ? new Float32Sink() : new Float64Sink();
+      return { sink, step: (cursor) => sink.add(cursor.readInt()) };
+    }
+    default:
+      throw mismatch();
+  }
+}
+
+const HIGH_HALF = 4_294_967_296;
+
+function longStep(layout: Column["layout"], factor: bigint, mismatch: () => HudiError): Filling {
+  if (layout === "int64") {
+    const sink = new Int64Sink();
+    const step = (cursor: AvroCursor): void => {
+      cursor.readLong();
+      if (factor === 1n) sink.add(cursor.low, cursor.high);
+      else addScaled(sink, cursor, factor);
+    };
+    return { sink, step };
+  }
+  if (layout !== "float32" && layout !== "float64") throw mismatch();
+  const sink = layout === "float32" ? new Float32Sink() : new Float64Sink();
+  const step = (cursor: AvroCursor): void => {
+    cursor.readLong();
+    sink.add(cursor.high * HIGH_HALF + (cursor.low >>> 0));
+  };
+  return { sink, step };
+}
+
+/** What a time of the writer is multiplied by to be one of the reader. */
+function timeFactor(logicalType: AvroJson | undefined, type: ColumnType): bigint {
+  return logicalType === "timestamp-millis" && type.kind === "timestamp-micros" ? 1000n : 1n;
+}
+
+function addScaled(sink: Int64Sink, cursor: AvroCursor, factor: bigint): void {
+  const value = (BigInt(cursor.high) << 32n) | BigInt(cursor.low >>> 0);
+  const scaled = value * factor;
+  if (BigInt.asIntN(64, scaled) !== scaled) {
+    throw cursor.corrupt(`found the time ${value}, too far away for its unit`);
+  }
+  sink.add(Number(BigInt.asIntN(32, scaled)), Number(BigInt.asIntN(32, scaled >> 32n)));
 }
 
 function bytesStep(layout: Column["layout"], mismatch: () => HudiError): Filling {
@@ -282,10 +337,12 @@ function structStep(
     children.set(field.name, child);
     return child.step;
   });
-  const sinks = type.fields.map(({ name }) => {
+  const sinks = type.fields.map(({ name, type: childType }) => {
     const child = children.get(name);
-    if (!child) throw refuseSchema(scope, `column ${scope.place} lacks ${name}`);
-    return child.sink;
+    if (child) return child.sink;
+    const missing = new NullSink(childType);
+    steps.push(() => missing.addNull());
+    return missing;
   });
   const sink = new StructSink(sinks);
   return {

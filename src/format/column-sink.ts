@@ -1,7 +1,14 @@
 // Columns that grow by values in the form in which they are stored; what fills them has checked the
 // values. `ColumnBuilder` is for values that come from a caller.
 import { bitmapBytes, clearBit, setBit } from "./bitmap.ts";
-import { type Column, requireItemCount, requireTextBytes, type Validity } from "./column-batch.ts";
+import {
+  type Column,
+  nullColumn,
+  requireItemCount,
+  requireTextBytes,
+  type Validity,
+} from "./column-batch.ts";
+import type { ColumnType } from "./schema.ts";
 
 const FIRST_ROWS = 1024;
 
@@ -195,6 +202,26 @@ export class FixedSink extends ColumnSink {
     const widthBytes = this.#widthBytes;
     const data = this.#data.slice(0, rowCount * widthBytes);
     return { layout: "fixed", rowCount, validity, widthBytes, data };
+  }
+}
+
+/** A column that no value ever comes for: counts rows without one. */
+export class NullSink extends ColumnSink {
+  readonly #type: ColumnType;
+
+  constructor(type: ColumnType) {
+    super();
+    this.#type = type;
+  }
+
+  override addNull(): void {
+    this.rowCount += 1;
+  }
+  addDefault(): void {
+    this.rowCount += 1;
+  }
+  finish(): Column {
+    return nullColumn(this.#type, this.rowCount);
   }
 }
 
