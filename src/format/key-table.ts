@@ -77,6 +77,14 @@ export class KeyTable {
     return this.#bytes.subarray(this.#offsets[id], this.#offsets[id + 1]);
   }
 
+  /** All keys in the order of their numbers; a copy. */
+  keys(): BytesColumn {
+    const rowCount = this.#count;
+    const offsets = this.#offsets.slice(0, rowCount + 1);
+    const data = this.#bytes.slice(0, offsets[rowCount]);
+    return { layout: "bytes", rowCount, validity: undefined, offsets, data };
+  }
+
   #isKey(
     id: number,
     hash: number,

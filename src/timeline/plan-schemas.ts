@@ -43,8 +43,7 @@ export const ROLLBACK_PLAN_SCHEMA: object = planRecord("HoodieRollbackPlan", [
   VERSION,
 ]);
 
-/** `<t>.rollback`. */
-export const ROLLBACK_METADATA_SCHEMA: object = planRecord("HoodieRollbackMetadata", [
+const ROLLBACK_METADATA_FIELDS: readonly object[] = [
   { name: "startRollbackTime", type: STRING },
   { name: "timeTakenInMillis", type: "long" },
   { name: "totalFilesDeleted", type: "int" },
@@ -67,7 +66,13 @@ export const ROLLBACK_METADATA_SCHEMA: object = planRecord("HoodieRollbackMetada
     type: { type: "array", items: INSTANT_INFO, default: [] },
     default: [],
   },
-]);
+];
+
+/** `<t>.rollback`. */
+export const ROLLBACK_METADATA_SCHEMA: object = planRecord(
+  "HoodieRollbackMetadata",
+  ROLLBACK_METADATA_FIELDS,
+);
 
 const SLICE_INFO = record("HoodieSliceInfo", [
   optional("dataFilePath", STRING),
@@ -107,4 +112,141 @@ export const REQUESTED_REPLACE_SCHEMA: object = planRecord("HoodieRequestedRepla
   optional("clusteringPlan", CLUSTERING_PLAN),
   optional("extraMetadata", mapOf(STRING)),
   VERSION,
+]);
+
+const DOUBLES = mapOf("double");
+
+/** `<t>.compaction.requested`. */
+export const COMPACTION_PLAN_SCHEMA: object = planRecord("HoodieCompactionPlan", [
+  optional("operations", {
+    type: "array",
+    items: record("HoodieCompactionOperation", [
+      { name: "baseInstantTime", type: OPTIONAL_STRING },
+      optional("deltaFilePaths", TEXTS),
+      optional("dataFilePath", STRING),
+      { name: "fileId", type: OPTIONAL_STRING },
+      optional("partitionPath", STRING),
+      optional("metrics", DOUBLES),
+      optional("bootstrapFilePath", STRING),
+    ]),
+  }),
+  optional("extraMetadata", mapOf(STRING)),
+  VERSION,
+  optional(
+    "strategy",
+    record("HoodieCompactionStrategy", [
+      optional("compactorClassName", STRING),
+      optional("strategyParams", mapOf(STRING)),
+      VERSION,
+    ]),
+  ),
+  { name: "preserveHoodieMetadata", type: ["boolean", "null"], default: false },
+]);
+
+/** Maps that Hudi gives a default of their own, which readers pass over. */
+const EXTRA_OF_CLEANS = optional("extraMetadata", { ...mapOf(STRING), default: null });
+
+/** `<t>.clean.requested`. */
+export const CLEAN_PLAN_SCHEMA: object = planRecord("HoodieCleanerPlan", [
+  optional(
+    "earliestInstantToRetain",
+    record("HoodieActionInstant", [
+      { name: "timestamp", type: STRING },
+      { name: "action", type: STRING },
+      { name: "state", type: STRING },
+    ]),
+  ),
+  { name: "lastCompletedCommitTimestamp", type: STRING, default: "" },
+  { name: "policy", type: STRING },
+  optional("filesToBeDeletedPerPartition", mapOf(TEXTS)),
+  VERSION,
+  optional(
+    "filePathsToBeDeletedPerPartition",
+    mapOf({
+      type: "array",
+      items: record("HoodieCleanFileInfo", [
+        optional("filePath", STRING),
+        optional("isBootstrapBaseFile", "boolean"),
+      ]),
+    }),
+  ),
+  optional("partitionsToBeDeleted", TEXTS),
+  EXTRA_OF_CLEANS,
+]);
+
+/** `<t>.clean`. */
+export const CLEAN_METADATA_SCHEMA: object = planRecord("HoodieCleanMetadata", [
+  { name: "startCleanTime", type: STRING },
+  { name: "timeTakenInMillis", type: "long" },
+  { name: "totalFilesDeleted", type: "int" },
+  { name: "earliestCommitToRetain", type: STRING },
+  { name: "lastCompletedCommitTimestamp", type: STRING, default: "" },
+  {
+    name: "partitionMetadata",
+    type: mapOf(
+      record("HoodieCleanPartitionMetadata", [
+        { name: "partitionPath", type: STRING },
+        { name: "policy", type: STRING },
+        { name: "deletePathPatterns", type: TEXTS },
+        { name: "successDeleteFiles", type: TEXTS },
+        { name: "failedDeleteFiles", type: TEXTS },
+        optional("isPartitionDeleted", "boolean"),
+      ]),
+    ),
+  },
+  VERSION,
+  optional("bootstrapPartitionMetadata", {
+    ...mapOf("HoodieCleanPartitionMetadata"),
+    default: null,
+  }),
+  EXTRA_OF_CLEANS,
+]);
+
+/** `<t>.savepoint`. */
+export const SAVEPOINT_SCHEMA: object = planRecord("HoodieSavepointMetadata", [
+  { name: "savepointedBy", type: STRING },
+  { name: "savepointedAt", type: "long" },
+  { name: "comments", type: STRING },
+  {
+    name: "partitionMetadata",
+    type: mapOf(
+      record("HoodieSavepointPartitionMetadata", [
+        { name: "partitionPath", type: STRING },
+        { name: "savepointDataFile", type: TEXTS },
+      ]),
+    ),
+  },
+  VERSION,
+]);
+
+/** `<t>.restore.requested`. */
+export const RESTORE_PLAN_SCHEMA: object = planRecord("HoodieRestorePlan", [
+  {
+    name: "instantsToRollback",
+    type: { type: "array", items: INSTANT_INFO, default: null },
+    default: [],
+  },
+  { ...VERSION, default: 2 },
+  optional("savepointToRestoreTimestamp", STRING),
+]);
+
+/** `<t>.restore`. */
+export const RESTORE_METADATA_SCHEMA: object = planRecord("HoodieRestoreMetadata", [
+  { name: "startRestoreTime", type: STRING },
+  { name: "timeTakenInMillis", type: "long" },
+  { name: "instantsToRollback", type: TEXTS },
+  {
+    name: "hoodieRestoreMetadata",
+    type: mapOf({
+      type: "array",
+      items: ["null", record("HoodieRollbackMetadata", ROLLBACK_METADATA_FIELDS)],
+      default: null,
+    }),
+  },
+  VERSION,
+  {
+    name: "restoreInstantInfo",
+    type: { type: "array", items: "HoodieInstantInfo", default: null },
+    default: [],
+  },
 ]);

@@ -2,15 +2,23 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { decodeAvroFile, encodeAvroFile } from "../../src/format/avro-file.ts";
-import { decodeCleanMetadata, decodeCleanPlan } from "../../src/timeline/clean-plan.ts";
-import { decodeCompactionPlan } from "../../src/timeline/compaction-plan.ts";
+import {
+  decodeCleanMetadata,
+  decodeCleanPlan,
+  encodeCleanMetadata,
+  encodeCleanPlan,
+} from "../../src/timeline/clean-plan.ts";
+import { decodeCompactionPlan, encodeCompactionPlan } from "../../src/timeline/compaction-plan.ts";
 import { decodeRequestedReplace, encodeRequestedReplace } from "../../src/timeline/replace-plan.ts";
 import {
   decodeRollbackMetadata,
   encodeRollbackMetadata,
 } from "../../src/timeline/rollback-metadata.ts";
 import { decodeRollbackPlan, encodeRollbackPlan } from "../../src/timeline/rollback-plan.ts";
-import { decodeSavepointMetadata } from "../../src/timeline/savepoint-metadata.ts";
+import {
+  decodeSavepointMetadata,
+  encodeSavepointMetadata,
+} from "../../src/timeline/savepoint-metadata.ts";
 
 const TIMELINE = new URL("../../fixtures/timeline/", import.meta.url);
 const UUID = "[0-9a-f]{8}-[0-9a-f-]{27}-0";
@@ -197,7 +205,7 @@ describe("table services", () => {
     (version) => {
       const plan = decodeCleanPlan(loadFixture(version, ".clean.requested"), "f");
       const metadata = decodeCleanMetadata(loadFixture(version, ".clean"), "f");
-      expect(plan.earliestInstantToRetain).toBe(metadata.earliestCommitToRetain);
+      expect(plan.earliestToRetain?.time).toBe(metadata.earliestCommitToRetain);
       expect(plan.partitionsToBeDeleted).toEqual([]);
       const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
       const names = (files: ReadonlyMap<string, readonly string[]>): unknown =>
@@ -213,6 +221,41 @@ describe("table services", () => {
     expect([...files.keys()].sort()).toEqual(["north", "ключ"]);
     for (const names of files.values())
       expect(names[0]).toMatch(new RegExp(`^${UUID}_.*\\.parquet$`));
+  });
+});
+
+describe("what table services write, byte by byte as Hudi 0.15 wrote it", () => {
+  const written: readonly (readonly [
+    string,
+    string,
+    (bytes: Uint8Array, sync: Uint8Array) => Promise<Uint8Array>,
+  ])[] = [
+    [
+      "a compaction plan (AP-1, AP-5)",
+      ".compaction.requested",
+      (bytes, sync) => encodeCompactionPlan(decodeCompactionPlan(bytes, "f"), sync),
+    ],
+    [
+      "a clean plan (AP-1, AP-6)",
+      ".clean.requested",
+      (bytes, sync) => encodeCleanPlan(decodeCleanPlan(bytes, "f"), sync),
+    ],
+    [
+      "the metadata of a clean (AP-1, AP-6)",
+      ".clean",
+      (bytes, sync) => encodeCleanMetadata(decodeCleanMetadata(bytes, "f"), sync),
+    ],
+    [
+      "a savepoint (AP-1, AP-7)",
+      ".savepoint",
+      (bytes, sync) => encodeSavepointMetadata(decodeSavepointMetadata(bytes, "f"), sync),
+    ],
+  ];
+  test.each(written)("%s", async (_, suffix, rewrite) => {
+    const theirs = loadFixture("v6", suffix);
+    const ours = await rewrite(theirs, syncOf(theirs));
+    expect(blockOf(ours)).toBe(blockOf(theirs));
+    expect(schemaOf(ours)).toEqual(schemaOf(theirs));
   });
 });
 

@@ -1,0 +1,246 @@
+// The version of each key that wins among the logs of a slice, as rows of columns. Two walks: the first
+// reads keys and ordering values and decides, the second decodes the rows that won, so that the keys and
+// these rows are all that is held. Rules: spec/format/merge-rules.md MR-11 to MR-14.
+import {
+  type BytesColumn,
+  type Column,
+  type ColumnBatch,
+  emptyBatch,
+  isPresent,
+  nullColumn,
+  requireBytesColumn,
+} from "../format/column-batch.ts";
+import { concatBatches, concatBatchSteps } from "../format/column-concat.ts";
+import { gatherBatchSteps, gatherColumn } from "../format/column-gather.ts";
+import { KeyTable } from "../format/key-table.ts";
+import { decodeDeletes } from "../format/log-deletes.ts";
+import type { Field, TableSchema } from "../format/schema.ts";
+import { META_FIELDS } from "../layout/record-key.ts";
+import { yieldToHost } from "../runtime/concurrency.ts";
+import { runInTurns } from "../runtime/steps.ts";
+import { readLogRows } from "./log-rows.ts";
+import type { LiveBlock } from "./log-scan.ts";
+import { createOrderingComparator, type OrderingComparator } from "./record-merger.ts";
+
+/** How versions of a key are weighed. */
+export interface LogMergeRules {
+  readonly orderingField: Field | undefined;
+  /**
+   * `payload`, up to version 6: a deletion takes any stored row away, and any row that is logged after
+   * it wins. `event-time`, from version 8: deletions have their place in the order as rows have.
+   */
+  readonly deletions: "payload" | "event-time";
+}
+
+/** What the logs of a slice say. */
+export interface MergedLogs {
+  /** Every key that the logs name, in the order first seen. */
+  readonly keys: BytesColumn;
+  /** The rows that won. */
+  readonly batch: ColumnBatch;
+  /** For each key its row of the batch, or -1 where the key is deleted. */
+  readonly finalRows: Int32Array;
+  /**
+   * For each key the ordering value that a stored row must not exceed; null where the version wins
+   * over any, undefined where all do.
+   */
+  readonly ordering: Column | undefined;
+}
+
+const KEY_FIELD: Field = {
+  id: -3,
+  name: META_FIELDS[2] as string,
+  type: { kind: "string" },
+  nullable: true,
+};
+
+/** A run of rows or deletions that were looked at together. */
+interface Part {
+  readonly block: LiveBlock;
+  /** The first of its rows within the block. */
+  readonly firstRow: number;
+  readonly rowCount: number;
+  readonly isDeletion: boolean;
+  readonly ordering: Column | undefined;
+}
+
+/** Merges the live blocks of a slice, oldest first; `schema` are the columns of the rows. */
+export async function mergeLogs(
+  blocks: readonly LiveBlock[],
+  schema: TableSchema,
+  rules: LogMergeRules,
+  signal?: AbortSignal,
+): Promise<MergedLogs> {
+  const versions = new Versions(rules);
+  for (const block of blocks) {
+    for await (const { keys, ...part } of readParts(block, rules.orderingField, signal)) {
+      versions.offer(part, keys);
+      await yieldToHost(signal);
+    }
+  }
+  const keys = versions.keys();
+  const { rowsOfPart, keysOfPart } = versions.winners();
+  const finalRows = new Int32Array(keys.rowCount).fill(-1);
+  const won: ColumnBatch[] = [];
+  let wonCount = 0;
+  for (const block of blocks) {
+    const parts = versions.parts.flatMap((part, number) => (part.block === block ? [number] : []));
+    const isWanted = parts.some((number) => (rowsOfPart[number]?.length ?? 0) > 0);
+    if (block.block.type === "delete" || !isWanted) continue;
+    let next = 0;
+    for await (const batch of readLogRows(block, schema.fields, signal)) {
+      const number = parts[next] as number;
+      next += 1;
+      const rows = rowsOfPart[number] as Int32Array;
+      if (rows.length === 0) continue;
+      won.push(await runInTurns(gatherBatchSteps(batch, rows), signal));
+      for (const key of keysOfPart[number] as Int32Array) {
+        finalRows[key] = wonCount;
+        wonCount += 1;
+      }
+    }
+  }
+  const batch = won.length > 0 ? await runInTurns(concatBatchSteps(won), signal) : undefined;
+  return {
+    keys,
+    batch: { ...(batch ?? emptyBatch(schema)), schema },
+    finalRows,
+    ordering: versions.ordering(),
+  };
+}
+
+/** The keys and ordering values of a block, in the runs in which its rows are read again. */
+async function* readParts(
+  block: LiveBlock,
+  orderingField: Field | undefined,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Part & { readonly keys: BytesColumn }> {
+  if (block.block.type === "delete") {
+    const content = await block.block.readContent(signal);
+    const place = `${block.file.path}, block at byte ${block.block.offset}`;
+    const { keys, ordering } = decodeDeletes(content, orderingField, place);
+    yield { block, firstRow: 0, rowCount: keys.rowCount, isDeletion: true, ordering, keys };
+    return;
+  }
+  const fields = orderingField ? [KEY_FIELD, { ...orderingField, nullable: true }] : [KEY_FIELD];
+  let firstRow = 0;
+  for await (const batch of readLogRows(block, fields, signal)) {
+    const { rowCount } = batch;
+    const keys = requireBytesColumn(batch, KEY_FIELD.name);
+    yield { block, firstRow, rowCount, isDeletion: false, ordering: batch.columns[1], keys };
+    firstRow += rowCount;
+  }
+}
+
+/** The newest version of each key seen so far. */
+class Versions {
+  readonly parts: Part[] = [];
+  readonly #rules: LogMergeRules;
+  readonly #table = new KeyTable();
+  #partOf: Int32Array = new Int32Array(1024);
+  #rowOf: Int32Array = new Int32Array(1024);
+
+  constructor(rules: LogMergeRules) {
+    this.#rules = rules;
+  }
+
+  keys(): BytesColumn {
+    return this.#table.keys();
+  }
+
+  /** Takes in rows or deletions that come after all before. */
+  offer(part: Part, keys: BytesColumn): void {
+    const number = this.parts.length;
+    this.parts.push(part);
+    const isNewer = this.#createTest(part);
+    const { data, offsets } = keys;
+    for (let row = 0; row < part.rowCount; row += 1) {
+      const known = this.#table.count;
+      const key = this.#table.add(0, data, offsets[row] as number, offsets[row + 1] as number);
+      if (key < known && !isNewer(this.#partOf[key] as number, this.#rowOf[key] as number, row)) {
+        continue;
+      }
+      if (key >= this.#partOf.length) this.#grow();
+      this.#partOf[key] = number;
+      this.#rowOf[key] = row;
+    }
+  }
+
+  #grow(): void {
+    const grow = (old: Int32Array): Int32Array => {
+      const larger = new Int32Array(old.length * 2);
+      larger.set(old);
+      return larger;
+    };
+    this.#partOf = grow(this.#partOf);
+    this.#rowOf = grow(this.#rowOf);
+  }
+
+  /** Whether a row of a part wins over a version that was seen before it. */
+  #createTest(part: Part): (otherPart: number, otherRow: number, row: number) => boolean {
+    const { ordering, isDeletion } = part;
+    if (!this.#rules.orderingField || !ordering) return () => true;
+    const comparators = new Map<number, OrderingComparator | undefined>();
+    return (otherPart, otherRow, row) => {
+      const other = this.parts[otherPart] as Part;
+      const isAnyNewer = this.#rules.deletions === "payload" && other.isDeletion && !isDeletion;
+      if (isAnyNewer || !isPresent(ordering, row)) return true;
+      let compare = comparators.get(otherPart);
+      if (!compare && other.ordering) {
+        compare = createOrderingComparator(other.ordering, ordering);
+        comparators.set(otherPart, compare);
+      }
+      return !compare || compare(otherRow, row) <= 0;
+    };
+  }
+
+  /** By part: the rows that won, ascending, and the keys that they are the version of. */
+  winners(): { readonly rowsOfPart: Int32Array[]; readonly keysOfPart: Int32Array[] } {
+    const { count } = this.#table;
+    // Rows of a part are offered in order, but a key may have won again later: sorting puts them right.
+    const keys = Int32Array.from({ length: count }, (_, key) => key);
+    const [partOf, rowOf] = [this.#partOf, this.#rowOf];
+    keys.sort(
+      (a, b) =>
+        (partOf[a] as number) - (partOf[b] as number) ||
+        (rowOf[a] as number) - (rowOf[b] as number),
+    );
+    const rowsOfPart: Int32Array[] = [];
+    const keysOfPart: Int32Array[] = [];
+    let from = 0;
+    for (let part = 0; part < this.parts.length; part += 1) {
+      let to = from;
+      while (to < count && partOf[keys[to] as number] === part) to += 1;
+      const own = keys.slice(from, to);
+      keysOfPart.push(own);
+      rowsOfPart.push(own.map((key) => rowOf[key] as number));
+      from = to;
+    }
+    return { rowsOfPart, keysOfPart };
+  }
+
+  /** By key, what a stored row is compared with. */
+  ordering(): Column | undefined {
+    const field = this.#rules.orderingField;
+    const { count } = this.#table;
+    if (!field || count === 0) return undefined;
+    const isFree = ({ isDeletion }: Part): boolean =>
+      isDeletion && this.#rules.deletions === "payload";
+    const starts: number[] = [];
+    let start = 0;
+    const schema = { name: "ordering", fields: [{ ...field, nullable: true }] };
+    const batches = this.parts.map((part): ColumnBatch => {
+      starts.push(start);
+      start += part.rowCount;
+      const column = isFree(part) ? undefined : part.ordering;
+      const columns = [column ?? nullColumn(field.type, part.rowCount)];
+      return { schema, rowCount: part.rowCount, columns };
+    });
+    const [all] = concatBatches(batches).columns as [Column];
+    const picks = Int32Array.from(
+      { length: count },
+      (_, key) => (starts[this.#partOf[key] as number] as number) + (this.#rowOf[key] as number),
+    );
+    return gatherColumn(all, undefined, picks);
+  }
+}
