@@ -35,13 +35,19 @@ export function listReaderLimits(
 }
 
 const LIMITS: Readonly<Record<EngineName, (effect: SchemaEffect) => string | undefined>> = {
-  spark: ({ kind, path }) =>
-    kind === "widen" && path.includes(".")
-      ? "Spark fails on old files in which a column inside another has a narrower type"
-      : undefined,
+  spark: ({ path, from, to }) => (from && to ? sparkLimit(path, from, to) : undefined),
   "hudi-rs": () => undefined,
   presto: ({ from, to }) => (from && to ? prestoLimit(from, to) : undefined),
 };
+
+function sparkLimit(path: string, from: ColumnType, to: ColumnType): string | undefined {
+  if (path.includes(".")) {
+    return "Spark fails on old files in which a column inside another has a narrower type";
+  }
+  return from.kind === "bytes" && to.kind === "string"
+    ? "an upsert by Spark spoils the bytes of old rows that it keeps"
+    : undefined;
+}
 
 function prestoLimit(from: ColumnType, to: ColumnType): string | undefined {
   if (to.kind === "decimal") {
