@@ -33,7 +33,7 @@ async function roundTrip(
 }
 
 describe("nested columns (PQ-15, PQ-16)", () => {
-  test("every type is written as it is read", () => {
+  test("every type is written as it is read (SC-6)", () => {
     fc.assert(
       fc.property(typeText, (text) => {
         expect(formatFieldType(parseFieldType("c", text))).toBe(text);

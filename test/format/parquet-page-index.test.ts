@@ -18,6 +18,7 @@ import { computeValueRange } from "../../src/format/parquet-statistics.ts";
 import { type ColumnType, createTableSchema, type Field } from "../../src/format/schema.ts";
 import { decodeThriftStruct } from "../../src/format/thrift-compact.ts";
 import { ALL_SCHEMA, columnOf, someValueOf } from "./column-samples.ts";
+import { toBatch } from "./nested-samples.ts";
 import { batchOf, field, writeFile } from "./parquet-samples.ts";
 
 interface Encoded {
@@ -266,6 +267,48 @@ describe("the index of pages (PQ-14)", () => {
       }
     }
   });
+});
+
+test("pages of nested columns begin with rows, and their index tells of the values in them (PQ-14, PQ-15)", async () => {
+  const schema = createTableSchema("t", { c: "list<long?>?" });
+  const list = fc.option(fc.array(fc.option(fc.bigInt({ min: -9n, max: 9n })), { maxLength: 4 }));
+  await fc.assert(
+    fc.asyncProperty(fc.array(list, { minLength: 1, maxLength: 30 }), async (lists) => {
+      const rows = lists.map((c) => ({ c }));
+      const options = { pageBytes: 20, rowGroupRows: 1000 };
+      const { bytes } = await writeFile(schema, [toBatch(schema, rows)], options);
+      const buffer = bytes.slice().buffer as ArrayBuffer;
+      const metadata = parquetMetadata(buffer);
+      const chunk = metadata.row_groups[0]!.columns[0]!;
+      const at = (offset: bigint | undefined, length: number | undefined) => ({
+        view: new DataView(buffer, Number(offset), length),
+        offset: 0,
+      });
+      const places = readOffsetIndex(at(chunk.offset_index_offset, chunk.offset_index_length));
+      const element = metadata.schema.at(-1)!;
+      const index = readColumnIndex(
+        at(chunk.column_index_offset, chunk.column_index_length),
+        element,
+      );
+      const firsts = places.page_locations.map(({ first_row_index }) => Number(first_row_index));
+      expect(firsts[0]).toBe(0);
+      for (const [page, first] of firsts.entries()) {
+        const end = firsts[page + 1] ?? rows.length;
+        expect(end).toBeGreaterThan(first);
+        const entries = lists.slice(first, end).flatMap((one) => (one?.length ? one : [null]));
+        const values = entries.filter((value) => value !== null);
+        expect(Number(index.null_counts?.[page])).toBe(entries.length - values.length);
+        expect(index.null_pages[page]).toBe(values.length === 0);
+        if (values.length === 0) continue;
+        const sorted = [...values].sort(compareLongs);
+        expect([index.min_values[page], index.max_values[page]]).toEqual([
+          sorted[0],
+          sorted.at(-1),
+        ]);
+      }
+    }),
+    { numRuns: 60 },
+  );
 });
 
 function compareLongs(a: unknown, b: unknown): number {
