@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { openParquetFile } from "../../src/format/parquet-reader.ts";
 import type { ColumnType, Field } from "../../src/format/schema.ts";
 import { formatType, parseFieldType } from "../../src/format/schema.ts";
+import { toColumn } from "../../src/format/stored-column.ts";
 import { ALL_SCHEMA, batchOf, valuesIn } from "./column-samples.ts";
 import { memorySource, writeFile } from "./parquet-samples.ts";
 
@@ -228,4 +229,16 @@ test("types are told apart in what a file says of its columns", async () => {
   );
   // The numbers of a time and the texts of an enum say no more in a file.
   expect(found).toMatchObject({ digest: "fixed(3)", instant: "timestamp-millis", clock: "int" });
+});
+
+test("a column of another unit is not carried over as it is stored (CB-5)", async () => {
+  const data = BigInt64Array.of(-1n, -1n, -1n, 7n);
+  const bytes = foreignFile(new arrow.TimestampMillisecond("UTC"), { data }, 4);
+  const field: Field = { id: 0, name: "c", type: typeOf("timestamp-micros"), nullable: true };
+  const reader = await openParquetFile(memorySource(bytes));
+  for await (const batch of reader.readStoredBatches(0, [field], { batchRows: 1024 })) {
+    const [column] = batch.columns;
+    if (!column) throw new Error("the column is missing");
+    expect(valuesIn(field, toColumn(column))).toEqual([-1000n, -1000n, -1000n, 7000n]);
+  }
 });

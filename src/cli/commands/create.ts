@@ -113,7 +113,7 @@ const HELP = `
 A field list names the columns in order; ? allows null. The types are string,
 boolean, int, long, float, double, bytes, fixed(n), decimal(p,s), enum(A,B),
 date, time-millis, time-micros, timestamp-millis, timestamp-micros, list<t>,
-map<t> and struct<name:t,...>. Of an Arrow or Parquet file the columns are taken.
+map<t> and struct<name:t,...>. An Arrow or Parquet file gives its columns.
 
 Example:
   echo '{"id": "long", "city": "string", "fare": "decimal(10,2)?"}' > trips.json
