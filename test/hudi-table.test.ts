@@ -344,7 +344,15 @@ describe("file sizes", () => {
   const makeWide = async (more: object = {}) =>
     createMemoryTable(
       { fields: WIDE, recordKey: "id" },
-      { write: { ...SMALL_WRITES, maxFileBytes: 40_000, smallFileBytes: 30_000, ...more } },
+      {
+        write: {
+          ...SMALL_WRITES,
+          codec: "snappy",
+          maxFileBytes: 40_000,
+          smallFileBytes: 30_000,
+          ...more,
+        },
+      },
     );
 
   test("inserts fill small files first, the smallest first, up to their size (FS-1)", async () => {

@@ -3,6 +3,7 @@
 import { isBitSet, isNull } from "./bitmap.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import type { BytesColumn, Column, ColumnBatch, ListColumn, StructColumn } from "./column-batch.ts";
+import { KeyTable } from "./key-table.ts";
 import { childFields, type Field, type NestedType } from "./schema.ts";
 
 /** Writes one row of a column, or of all columns. */
@@ -60,7 +61,9 @@ function presentEncoder(field: Field, column: Column): RowEncoder {
     case "fixed":
       return rawEncoder(column.data, column.widthBytes);
     case "bytes":
-      return bytesEncoder(column);
+      return field.type.kind === "enum"
+        ? symbolEncoder(column, field.type.symbols)
+        : bytesEncoder(column);
     case "struct":
       return structEncoder(field, column);
     case "list":
@@ -80,6 +83,19 @@ function bytesEncoder({ offsets, data }: BytesColumn): RowEncoder {
     const end = offsets[row + 1] as number;
     writeCount(out, end - start);
     copyBytes(out, data, start, end);
+  };
+}
+
+/** A symbol of an enum is the number of its place. */
+function symbolEncoder({ offsets, data }: BytesColumn, symbols: readonly string[]): RowEncoder {
+  const places = new KeyTable(symbols.length);
+  for (const symbol of symbols) {
+    const bytes = Buffer.from(symbol, "utf8");
+    places.add(0, bytes, 0, bytes.length);
+  }
+  return (row, out) => {
+    const place = places.find(0, data, offsets[row] as number, offsets[row + 1] as number);
+    writeCount(out, place);
   };
 }
 

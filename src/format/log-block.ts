@@ -30,7 +30,8 @@ export type LogHeaderKey = (typeof LOG_HEADER_KEYS)[number];
 export type LogBlockHeader = ReadonlyMap<LogHeaderKey, string>;
 
 /** Every block begins with these bytes. */
-export const LOG_MAGIC: Uint8Array = new Uint8Array(Buffer.from("#HUDI#", "latin1"));
+// The bytes of `#HUDI#`.
+export const LOG_MAGIC: Uint8Array = Uint8Array.of(0x23, 0x48, 0x55, 0x44, 0x49, 0x23);
 /** Bytes of the magic and of the length behind it. */
 export const LOG_PREFIX_BYTES: number = LOG_MAGIC.length + 8;
 /** The number at the end of a block, which repeats its length. */

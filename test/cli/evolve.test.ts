@@ -25,7 +25,7 @@ async function columnsOf(path: string): Promise<string[]> {
   return fields.map(({ name, type }) => `${name} ${type.kind}`);
 }
 
-test("changes columns in the order of its arguments (CLI-17)", async () => {
+test("changes columns in the order of its arguments (CLI-18)", async () => {
   const path = await createTable("changed");
   const changes = [
     "add note string? after id",
@@ -49,7 +49,7 @@ test("changes columns in the order of its arguments (CLI-17)", async () => {
   expect(rows).toBe('{"first":null,"id":"a","note":null,"seats":1,"fare":"1.50"}\n');
 });
 
-test("rewrites where it is told to, and prints a document (CLI-8, CLI-17)", async () => {
+test("rewrites where it is told to, and prints a document (CLI-8, CLI-18)", async () => {
   const path = await createTable("renamed");
   const refused = await lake(["evolve", path, "rename seats places"]);
   expect(refused.code).toBe(1);
@@ -67,7 +67,7 @@ test("rewrites where it is told to, and prints a document (CLI-8, CLI-17)", asyn
   expect(await columnsOf(path)).toContain("places float");
 });
 
-describe("is wrong usage before the table is opened (CLI-3, CLI-17)", () => {
+describe("is wrong usage before the table is opened (CLI-3, CLI-18)", () => {
   test.each([
     ["no change", []],
     ["an unknown verb", ["remove seats"]],

@@ -89,7 +89,7 @@ function modelNested(at: number): ModelRow {
   }
 }
 
-/** What a chunk states of a flat column: the least and the greatest value are rows' own values. */
+/** What a chunk states of a flat column: the least and the greatest value of its rows, texts cut short. */
 export interface ModelBounds {
   readonly nullCount: number;
   /** Absent where there is no value, or where one is NaN. */
@@ -102,7 +102,18 @@ export function modelBounds(rows: readonly ModelRow[], { name, type }: Field): M
   const nullCount = rows.length - values.length;
   if (values.length === 0 || values.some((value) => Number.isNaN(value))) return { nullCount };
   const sorted = values.toSorted((a, b) => compareValues(type.kind, a, b));
-  return { nullCount, bounds: [sorted[0], sorted.at(-1)] };
+  const [least, greatest] = [sorted[0], sorted.at(-1)];
+  if (type.kind !== "string") return { nullCount, bounds: [least, greatest] };
+  return { nullCount, bounds: [String(least).slice(0, CUT), cutGreatest(String(greatest))] };
+}
+
+/** Texts of ASCII are cut to so many characters. */
+const CUT = 64;
+
+/** The beginning of a text, whose last character is made the next one where something was cut off. */
+function cutGreatest(text: string): string {
+  if (text.length <= CUT) return text;
+  return text.slice(0, CUT - 1) + String.fromCharCode(text.charCodeAt(CUT - 1) + 1);
 }
 
 /** The order of the type; a negative zero stands before a zero. */

@@ -35,8 +35,12 @@ function encodePages(field: Field, column: Column, start: number): Encoded {
   const chunk = encodeColumnChunk(slices, options, 40);
   let firstRow = 0;
   const pages = chunk.pages.map((page): IndexedPage => {
-    const { offset, sizeBytes, rowCount, valueCount } = page;
-    const range = shortenRange(computeValueRange(page.slices, field.type), physicalType);
+    const { offset, sizeBytes, rowCount, valueCount, present } = page;
+    const whole = {
+      ...computeValueRange(page.slices, field.type),
+      nullCount: valueCount - present,
+    };
+    const range = shortenRange(whole, physicalType);
     const place = { offset: start + offset, sizeBytes, firstRow };
     const indexed = { ...place, rowCount, valueCount, range };
     firstRow += rowCount;
