@@ -1,4 +1,5 @@
 // HudiTable, the facade: opens a table and hands each call to one function of a layer below.
+import { HudiError } from "./errors.ts";
 import type { FileSlice } from "./file-group/file-slice.ts";
 import { loadCommitMetadata, loadFileSystemView } from "./file-group/file-system-view.ts";
 import { loadTableSchema } from "./file-group/table-schema.ts";
@@ -15,6 +16,7 @@ import {
   type TableDefinition,
 } from "./layout/table-definition.ts";
 import { planIncremental } from "./read/incremental-query.ts";
+import { isPredicate } from "./read/is-predicate.ts";
 import { type Predicate, parseWhere } from "./read/predicate.ts";
 import { PlannedScan, type Scan } from "./read/scan.ts";
 import { planSnapshot } from "./read/snapshot-query.ts";
@@ -101,6 +103,7 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
   readonly #runner: TaskRunner;
   readonly #environment: WriteEnvironment;
   readonly #ownsStorage: boolean;
+  #isClosed = false;
 
   private constructor(
     context: TableContext,
@@ -116,7 +119,14 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
       context: { ...context, storage: cached },
       runner: this.#runner,
       settings,
+      requireOpen: () => this.#requireOpen(),
     };
+  }
+
+  #requireOpen(): void {
+    if (!this.#isClosed) return;
+    const found = "it was closed, expected an open one; open it again";
+    throw new HudiError("INVALID", `cannot use table ${this.location}: ${found}`);
   }
 
   /**
@@ -292,11 +302,16 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
     signal: AbortSignal | undefined;
   } {
     const { columns, where, signal } = options;
-    return () => ({
-      columns: columns as readonly string[] | undefined,
-      predicate: isPredicate(where) ? where : parseWhere((where ?? {}) as Record<string, unknown>),
-      signal,
-    });
+    return () => {
+      this.#requireOpen();
+      return {
+        columns: columns as readonly string[] | undefined,
+        predicate: isPredicate(where)
+          ? where
+          : parseWhere((where ?? {}) as Record<string, unknown>),
+        signal,
+      };
+    };
   }
 
   /** The columns of the table as its newest commit has them. */
@@ -360,6 +375,8 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
 
   /** Ends worker threads and connections; a storage that was passed in stays open. */
   async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     await this.#runner.close();
     if (this.#ownsStorage) await this.#context.storage.close();
   }
@@ -367,29 +384,6 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
   /** The same as `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-}
-
-/** Whether a filter is a predicate; a column may be named `kind`, so its other parts decide as well. */
-function isPredicate(where: unknown): where is Predicate {
-  const filter = (where ?? {}) as Readonly<Record<string, unknown>>;
-  const names = typeof filter.column === "string";
-  switch (filter.kind) {
-    case "and":
-    case "or":
-      return Array.isArray(filter.parts);
-    case "not":
-      return typeof filter.part === "object" && filter.part !== null;
-    case "compare":
-      return names && typeof filter.operator === "string";
-    case "in":
-      return names && Array.isArray(filter.values);
-    case "like":
-      return names && typeof filter.pattern === "string";
-    case "is-null":
-      return names;
-    default:
-      return false;
   }
 }
 

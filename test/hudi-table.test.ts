@@ -53,6 +53,22 @@ describe("places", () => {
     await opened.close();
   });
 
+  test("a closed table says so, and is closed once (TX-19)", async () => {
+    const path = join(directory, "closed");
+    const table = await HudiTable.create(path, definition);
+    await table.upsert([row("a", 1)]);
+    const scan = table.read();
+    await table.close();
+    await table.close();
+    const refusal = { code: "INVALID", message: expect.stringContaining("it was closed") };
+    await expect(table.upsert([row("a", 2)])).rejects.toMatchObject(refusal);
+    await expect(table.delete([{ id: "a" }])).rejects.toMatchObject(refusal);
+    await expect(table.rollback("20260101000000000")).rejects.toMatchObject(refusal);
+    await expect(scan.toArray()).rejects.toMatchObject(refusal);
+    await using again = await HudiTable.open<Row>(path);
+    expect(await again.read().toArray()).toEqual([row("a", 1)]);
+  });
+
   test("a storage that was passed in stays open, one that was opened is closed", async () => {
     let closed = 0;
     class Watched extends MemoryStorage {

@@ -11,6 +11,9 @@ import { timestampTexts } from "./timestamp-texts.ts";
 /** The path segment of a row whose partition value is null or empty. */
 export const DEFAULT_PARTITION = "__HIVE_DEFAULT_PARTITION__";
 
+/** Bytes of a name that file systems take. */
+const LONGEST_FOLDER = 255;
+
 /** Rows worked through between two steps. */
 const ROWS_A_STEP = 65_536;
 
@@ -48,7 +51,21 @@ export function* rowPartitions(
     const folders = yield* partitionFolders(batch, partition, scheme, describeRow);
     result = result ? yield* nestFolders(result, folders) : folders;
   }
-  return result ?? { paths: [""], partitionOfRow: new Int32Array(batch.rowCount) };
+  if (!result) return { paths: [""], partitionOfRow: new Int32Array(batch.rowCount) };
+  return mergeEqualPaths(result);
+}
+
+/** Each path once: a null and the text that stands for it are one folder. */
+function mergeEqualPaths(partitions: RowPartitions): RowPartitions {
+  const { paths, partitionOfRow } = partitions;
+  const unique = [...new Set(paths)];
+  if (unique.length === paths.length) return partitions;
+  const numbers = new Map(unique.map((path, number) => [path, number]));
+  const numberOf = paths.map((path) => numbers.get(path) as number);
+  return {
+    paths: unique,
+    partitionOfRow: partitionOfRow.map((partition) => numberOf[partition] as number),
+  };
 }
 
 /** The folder that one partition column gives each row. */
@@ -145,6 +162,10 @@ export function formatPartitionPath(
     throw invalidPartition(describe(), style.field, value, "it holds .. or is a dot");
   }
   const path = style.hiveStyle ? `${style.field}=${segment}` : segment;
+  if (Buffer.byteLength(path) > LONGEST_FOLDER) {
+    const fact = `which makes a folder of ${Buffer.byteLength(path)} bytes where ${LONGEST_FOLDER} are allowed`;
+    throw invalidPartition(describe(), style.field, value, fact);
+  }
   if (!style.hiveStyle && (path.startsWith(".") || path === "metadata" || path.startsWith("_"))) {
     if (path !== DEFAULT_PARTITION) {
       throw invalidPartition(describe(), style.field, value, "engines skip folders of this name");

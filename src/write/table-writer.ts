@@ -58,6 +58,7 @@ export interface UpsertOptions extends RowWriteOptions {
 
 /** Refuses to write where this library cannot keep the table whole. Throws `UNSUPPORTED`. */
 export function requireWritable(environment: WriteEnvironment): void {
+  environment.requireOpen();
   const { config, storage } = environment.context;
   const refuse = (found: string, remedy: string): never => {
     throw new HudiError(

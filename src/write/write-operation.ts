@@ -71,6 +71,8 @@ export interface WriteEnvironment {
   readonly context: TableContext;
   readonly runner: TaskRunner;
   readonly settings: WriteSettings;
+  /** Throws `INVALID` once the table was closed. */
+  readonly requireOpen: () => void;
 }
 
 /** Carries a write out, trying again under a new instant while other writers win. */

@@ -176,6 +176,9 @@ describe("partition paths", () => {
     [".hoodie", PLAIN, /skip/],
     ["_SUCCESS", PLAIN, /skip/],
     ["metadata", PLAIN, /skip/],
+    ["é".repeat(128), PLAIN, /a folder of 256 bytes/],
+    ["a".repeat(251), HIVE, /a folder of 256 bytes/],
+    ["/".repeat(86), ENCODED, /a folder of 258 bytes/],
   ])("%j makes none (RK-6)", (value, style, fact) => {
     const message = new RegExp(`row 7: partition column city has the value .*${fact.source}`);
     expect(() => path(value, style)).toThrow(invalid(message));
@@ -232,6 +235,15 @@ describe("the partition of each row", () => {
       DEFAULT_PARTITION,
       DEFAULT_PARTITION,
       "b",
+    ]);
+  });
+
+  test("is one for a null and the text that its folder is called (RK-4)", () => {
+    const rows = batch("string?", ["b", null, DEFAULT_PARTITION, "", "b"]);
+    const { paths, partitionOfRow } = runAtOnce(rowPartitions(rows, style, describeRow));
+    expect([paths, [...partitionOfRow]]).toEqual([
+      ["b", DEFAULT_PARTITION],
+      [0, 1, 1, 1, 0],
     ]);
   });
 
