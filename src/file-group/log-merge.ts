@@ -1,6 +1,6 @@
 // The version of each key that wins among the logs of a slice, as rows of columns. Two walks: the first
 // reads keys and ordering values and decides, the second decodes the rows that won, so that the keys and
-// these rows are all that is held. Rules: spec/format/merge-rules.md MR-11 to MR-14.
+// these rows are all that is held. Rules: spec/format/merge-rules.md MR-15 to MR-17.
 import {
   type BytesColumn,
   type Column,
