@@ -38,7 +38,11 @@ export class LogWindow {
   }
 
   /** `length` bytes at `at`, both within the file. */
-  async read(at: number, length: number, signal = this.#signal): Promise<Uint8Array> {
+  async read(
+    at: number,
+    length: number,
+    signal: AbortSignal | undefined = this.#signal,
+  ): Promise<Uint8Array> {
     const held = this.#held.find(
       ({ start, bytes }) => at >= start && at + length <= start + bytes.length,
     );
