@@ -12,6 +12,7 @@ import { MemoryStorage } from "../src/storage/memory-storage.ts";
 import { MemoryStore } from "../src/storage/memory-store.ts";
 import { createMemoryTable, SMALL_WRITES } from "./support/memory-table.ts";
 import { rowTexts } from "./support/row-text.ts";
+import { baseSlices } from "./support/base-slices.ts";
 
 const FIELDS = { id: "string", city: "string?", n: "int", at: "long?" } as const;
 
@@ -171,7 +172,7 @@ describe("what a table says of itself", () => {
     const metadata = await table.commitMetadata(timeline[1] as (typeof timeline)[number]);
     expect(metadata.operationType).toBe("UPSERT");
     expect([...metadata.partitionToWriteStats.keys()]).toEqual(["x"]);
-    const files = await table.files();
+    const files = await baseSlices(table);
     expect(
       files.map(({ partitionPath, baseFile }) => [partitionPath, baseFile.instant]).sort(),
     ).toEqual([
@@ -376,13 +377,13 @@ describe("file sizes", () => {
     await table.bulkInsert([wide("a", 1), wide("b", 2), wide("c", 3), wide("d", 4)]);
     await table.bulkInsert([wide("e", 5)]);
     const sizes = async (): Promise<number[]> =>
-      (await table.files()).map(({ baseFile }) => baseFile.sizeBytes).sort((a, b) => a - b);
+      (await baseSlices(table)).map(({ baseFile }) => baseFile.sizeBytes).sort((a, b) => a - b);
     const [small = 0, large = 0] = await sizes();
     expect(large).toBeGreaterThan(small);
-    const files = await table.files();
+    const files = await baseSlices(table);
     const smallest = files.find(({ baseFile }) => baseFile.sizeBytes === small)?.fileId;
     const { instant } = await table.insert([wide("f", 6)]);
-    const touched = (await table.files()).filter(({ baseFile }) => baseFile.instant === instant);
+    const touched = (await baseSlices(table)).filter(({ baseFile }) => baseFile.instant === instant);
     expect(touched.map(({ fileId }) => fileId)).toEqual([smallest]);
     // More than both take: the rest goes to a new group, and none is much larger than asked for.
     await table.upsert(Array.from({ length: 40 }, (_, n) => wide(`k${n}`, n + 10)));
@@ -407,7 +408,7 @@ describe("file sizes", () => {
   test("a file group that a pending clustering names takes no inserts (FS-3)", async () => {
     const { table, store } = await makeWide();
     await table.insert([wide("a", 1)]);
-    const [slice] = await table.files();
+    const [slice] = await baseSlices(table);
     const { encodeAvroFile } = await import("../src/format/avro-file.ts");
     const plan = await encodeAvroFile(
       CLUSTERING_REQUEST,
@@ -416,7 +417,7 @@ describe("file sizes", () => {
     );
     store.put(".hoodie/20260101000000000.replacecommit.requested", plan, undefined);
     await table.insert([wide("b", 2)]);
-    const files = await table.files();
+    const files = await baseSlices(table);
     expect(files).toHaveLength(2);
     expect(files.some(({ baseFile }) => baseFile.path === slice?.baseFile.path)).toBe(true);
     expect(rowTexts(await table.read({ columns: ["id"] }).toArray())).toEqual(

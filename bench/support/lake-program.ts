@@ -165,10 +165,9 @@ async function describe(params: { tablePath: string }): Promise<{
     const slices = await table.files();
     const timeline = await table.timeline();
     return {
-      files: slices.map(({ baseFile }) => ({
-        path: baseFile.path,
-        sizeBytes: baseFile.sizeBytes,
-      })),
+      files: slices.flatMap(({ baseFile }) =>
+        baseFile ? [{ path: baseFile.path, sizeBytes: baseFile.sizeBytes }] : [],
+      ),
       instants: timeline
         .filter((instant) => instant.state === "completed")
         .map((instant) => instant.time),

@@ -58,16 +58,27 @@ export async function findKeys(
   task: FindKeysTask,
   signal?: AbortSignal,
 ): Promise<FoundKeys> {
-  const { keys, file } = task;
+  const { keys, file, useFooter } = task;
   // The file is small or likely to be merged into next, so it may be fetched whole.
   const reader = await openBaseFile(storage, file, { signal, readsAll: true });
-  const candidates = task.useFooter ? filterByFooter(reader, task) : allRows(keys.rowCount);
+  return findKeysIn(reader, file.path, keys, useFooter, signal);
+}
+
+/** The same in a file that is open. */
+export async function findKeysIn(
+  reader: ParquetFileReader,
+  path: string,
+  keys: BytesColumn,
+  useFooter: boolean,
+  signal?: AbortSignal,
+): Promise<FoundKeys> {
+  const candidates = useFooter ? filterByFooter(reader, path, keys) : allRows(keys.rowCount);
   const matches = new MatchList();
   if (candidates.length > 0) {
     const find = findInKernel(keys, candidates) ?? findInTable(keys, candidates);
     let position = 0;
     for await (const column of readStoredKeys(reader, signal)) {
-      if (column.validity) throw missingKeys(file.path);
+      if (column.validity) throw missingKeys(path);
       const first = position;
       find(column, (row, key) => matches.add(key, first + row));
       position += column.rowCount;
@@ -160,11 +171,7 @@ function allRows(rowCount: number): Int32Array {
   return rows;
 }
 
-function filterByFooter(
-  reader: Awaited<ReturnType<typeof openBaseFile>>,
-  task: FindKeysTask,
-): Int32Array {
-  const { keys } = task;
+function filterByFooter(reader: ParquetFileReader, path: string, keys: BytesColumn): Int32Array {
   const range = findKeyRange(reader);
   let rows = allRows(keys.rowCount);
   if (range) {
@@ -174,7 +181,7 @@ function filterByFooter(
   }
   // Testing a key costs about as much as reading ten, so a filter only helps when few are looked for.
   if (rows.length === 0 || rows.length * 10 > reader.rowCount) return rows;
-  const filter = findBloomFilter(reader, task.file.path);
+  const filter = findBloomFilter(reader, path);
   if (!filter) return rows;
   return rows.filter((row) =>
     filter.mayContain(keys.data, keys.offsets[row] as number, keys.offsets[row + 1] as number),

@@ -7,10 +7,8 @@ import { type Field, requireField } from "../format/schema.ts";
 import { BATCH_ROWS } from "./base-file.ts";
 import { createOrderingComparator } from "./record-merger.ts";
 
-/** Rows that come in for one file group, and which rows of its base file they concern. */
-export interface IncomingChanges {
-  /** Columns of the table, without meta columns. */
-  readonly batch: ColumnBatch;
+/** Which rows of a base file change, by the numbers of rows that come in. */
+export interface PositionChanges {
   /** Rows of the base file that are concerned, ascending. */
   readonly positions: Int32Array;
   /** For each position: the incoming row that takes its place, or -1 to remove it. */
@@ -22,6 +20,12 @@ export interface IncomingChanges {
   readonly thresholdRows: Int32Array;
   /** Incoming rows that have no place yet. */
   readonly appends: Int32Array;
+}
+
+/** Rows that come in for one file group, and which rows of its base file they concern. */
+export interface IncomingChanges extends PositionChanges {
+  /** Columns of the table, without meta columns. */
+  readonly batch: ColumnBatch;
   readonly orderingField: string | undefined;
 }
 
@@ -41,10 +45,11 @@ export interface BaseFileMergePlan {
 /** Plans the merge; reads the ordering column of the touched row groups and nothing else. */
 export async function planBaseFileMerge(
   file: ParquetFileReader,
-  changes: IncomingChanges,
+  changes: PositionChanges,
+  incoming: IncomingOrdering | undefined,
   signal?: AbortSignal,
 ): Promise<BaseFileMergePlan> {
-  const ordering = findOrdering(changes);
+  const ordering = changes.thresholdRows.every((row) => row < 0) ? undefined : incoming;
   const cursor: MergeCursor = { next: 0, start: 0, replaced: 0, removed: 0 };
   const rowGroups: RowsPlan[][] = [];
   for (let group = 0; group < file.rowGroups.length; group += 1) {
@@ -72,8 +77,8 @@ async function planRowGroup(
   file: ParquetFileReader,
   group: number,
   rowCount: number,
-  changes: IncomingChanges,
-  ordering: StoredOrdering | undefined,
+  changes: PositionChanges,
+  ordering: IncomingOrdering | undefined,
   cursor: MergeCursor,
   signal: AbortSignal | undefined,
 ): Promise<RowsPlan[]> {
@@ -94,21 +99,23 @@ async function planRowGroup(
   return plans;
 }
 
-interface StoredOrdering {
+/** The ordering values of the rows that come in, and the field that holds those of stored rows. */
+export interface IncomingOrdering {
   readonly field: Field;
   readonly column: Column;
 }
 
-function findOrdering(changes: IncomingChanges): StoredOrdering | undefined {
-  const { orderingField, batch, thresholdRows } = changes;
-  if (orderingField === undefined || thresholdRows.every((row) => row < 0)) return undefined;
+/** The ordering values of the rows of a merge, where its rows have such. */
+export function findOrdering(changes: IncomingChanges): IncomingOrdering | undefined {
+  const { orderingField, batch } = changes;
+  if (orderingField === undefined) return undefined;
   const field = requireField(batch.schema, orderingField);
   return { field: { ...field, nullable: true }, column: requireColumn(batch, orderingField) };
 }
 
 /** Plans the next `rowCount` rows and moves the cursor past them. */
 function planRows(
-  changes: IncomingChanges,
+  changes: PositionChanges,
   cursor: MergeCursor,
   rowCount: number,
   compare: ((stored: number, incoming: number) => number) | undefined,

@@ -26,6 +26,7 @@ import {
 } from "./base-file.ts";
 import {
   type BaseFileMergePlan,
+  findOrdering,
   type IncomingChanges,
   isUnchanged,
   planBaseFileMerge,
@@ -99,7 +100,7 @@ export async function mergeBaseFile(
 ): Promise<WrittenFile | undefined> {
   const { base, changes, keys } = task;
   const reader = await openBaseFile(storage, base, { signal, readsAll: true });
-  const plan = await planBaseFileMerge(reader, changes, signal);
+  const plan = await planBaseFileMerge(reader, changes, findOrdering(changes), signal);
   if (isUnchanged(plan)) return undefined;
   const incoming = addMetaColumns(changes.batch, keys, task);
   const file = await openOutput(storage, task, task.fileId, incoming.schema, signal, "MERGE");

@@ -1,10 +1,11 @@
 // Which file slices a table has at an instant: a listing joined with the timeline.
-// Rules: spec/format/table-layout.md, FSV-1 to FSV-5.
+// Rules: spec/format/table-layout.md, FSV-1 to FSV-6.
 import { HudiError } from "../errors.ts";
 import {
   META_FOLDER,
   PARTITION_METAFILE,
   parseBaseFileName,
+  parseLogFileName,
   splitDataPath,
 } from "../layout/table-paths.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
@@ -15,7 +16,14 @@ import { parseCommitMetadata } from "../timeline/commit-metadata.ts";
 import { type Instant, isWriteAction } from "../timeline/instant.ts";
 import type { InstantTime } from "../timeline/instant-time.ts";
 import type { TableContext } from "../timeline/table-context.ts";
-import { type BaseFile, type FileSlice, fileGroupKey, groupFiles } from "./file-slice.ts";
+import {
+  type FileGroup,
+  type FileSlice,
+  fileGroupKey,
+  groupFiles,
+  sliceFiles,
+} from "./file-slice.ts";
+import { createVisibilityTest, type InstantTest, type VisibleInstants } from "./visible-instants.ts";
 
 const LISTINGS_AT_ONCE = 16;
 
@@ -37,8 +45,10 @@ export interface FileSystemView {
   readonly knownPartitions: ReadonlySet<string>;
   /** File groups that replace commits took out, by `fileGroupKey`. */
   readonly replacedGroups: ReadonlySet<string>;
-  /** Base files of these partitions that are no slice: older versions, replaced and invisible ones. */
+  /** Files of these partitions that are in no slice: older versions, replaced and invisible ones. */
   readonly oldFiles: { readonly count: number; readonly bytes: number };
+  /** The writes that count, also among the blocks of logs. */
+  readonly visible: VisibleInstants;
 }
 
 /** Lists the partitions and picks the visible slice of each file group. */
@@ -50,7 +60,12 @@ export async function loadFileSystemView(
   const { signal, asOf } = options;
   const listings = await listPartitionFolders(context, options);
   const replaced = await loadReplacedGroups(context, timeline, asOf, signal);
-  const isArchived = await findArchived(context, timeline, listings, signal);
+  const visible: VisibleInstants = {
+    completed: timeline.completedWrites().map(({ time }) => time),
+    archivedBefore: await findArchived(context, timeline, listings, signal),
+    upTo: asOf,
+  };
+  const isVisible = createVisibilityTest(visible);
   const knownPartitions = new Set<string>();
   const slices: FileSlice[] = [];
   const oldFiles = { count: 0, bytes: 0 };
@@ -58,61 +73,83 @@ export async function loadFileSystemView(
     if (objects.some(isPartitionMetafile)) knownPartitions.add(partitionPath);
     for (const group of groupFiles(partitionPath, objects)) {
       const isReplaced = replaced.has(fileGroupKey(partitionPath, group.fileId));
-      const baseFile = isReplaced
-        ? undefined
-        : group.baseFiles.findLast((file) => isVisible(timeline, file, asOf, isArchived));
-      if (baseFile) slices.push({ partitionPath, fileId: group.fileId, baseFile });
-      for (const file of group.baseFiles) {
-        if (file === baseFile) continue;
+      const slice = isReplaced ? undefined : findSlice(context, timeline, group, isVisible, asOf);
+      if (slice) slices.push(slice);
+      const used = new Set(slice && sliceFiles(slice));
+      for (const file of [...group.baseFiles, ...group.logFiles]) {
+        if (used.has(file)) continue;
         oldFiles.count += 1;
         oldFiles.bytes += file.sizeBytes;
       }
     }
   }
-  return { slices, knownPartitions, replacedGroups: replaced, oldFiles };
+  return { slices, knownPartitions, replacedGroups: replaced, oldFiles, visible };
+}
+
+/**
+ * The newest slice of a group that counts. A compaction that has not completed has no base file yet,
+ * while logs begin after it already: they all lie on the newest base file that there is.
+ */
+function findSlice(
+  context: TableContext,
+  timeline: ActiveTimeline,
+  group: FileGroup,
+  isVisible: InstantTest,
+  asOf: InstantTime | undefined,
+): FileSlice | undefined {
+  const { config } = context;
+  const baseFile = group.baseFiles.findLast((file) => isVisible(file.instant));
+  const from = baseFile?.instant ?? "";
+  const logFiles = group.logFiles.filter(({ instant }) => {
+    if (config.layout === 1) return instant >= from && (asOf === undefined || instant <= asOf);
+    // From version 8 on a log bears the name of its write, and lies on the base files that were
+    // requested before that write completed.
+    const completed = timeline.findCompletedWrite(instant)?.completionTime ?? instant;
+    return completed >= from && isVisible(instant);
+  });
+  const [first] = logFiles;
+  if (!baseFile && !first) return undefined;
+  if (config.type === "copy-on-write" && first) {
+    throw new HudiError(
+      "UNSUPPORTED",
+      `cannot read log file ${first.path}: the table is copy-on-write, expected base files only`,
+      { path: first.path },
+    );
+  }
+  const { partitionPath, fileId } = group;
+  const baseInstant = baseFile?.instant ?? (first?.instant as InstantTime);
+  return { partitionPath, fileId, baseInstant, baseFile, logFiles };
 }
 
 function isPartitionMetafile(object: StoredObject): boolean {
   return splitDataPath(object.path).fileName === PARTITION_METAFILE;
 }
 
-type InstantTest = (instant: InstantTime) => boolean;
-
-/** Whether a base file belongs to a completed write, or to one that left the active timeline. */
-function isVisible(
-  timeline: ActiveTimeline,
-  file: BaseFile,
-  asOf: InstantTime | undefined,
-  isArchived: InstantTest,
-): boolean {
-  if (asOf !== undefined && file.instant > asOf) return false;
-  return timeline.findCompletedWrite(file.instant) !== undefined || isArchived(file.instant);
-}
-
 /**
- * Tells the instants that left the active timeline. What is older than its first write is one, unless
- * nothing was ever archived: then a writer left it that was taken for dead and woke up.
+ * Tells which instants left the active timeline: those before the one returned. What is older than its
+ * first write is one, unless nothing was ever archived: then a writer left it that was taken for dead
+ * and woke up.
  */
 async function findArchived(
   context: TableContext,
   timeline: ActiveTimeline,
   listings: readonly PartitionListing[],
   signal: AbortSignal | undefined,
-): Promise<InstantTest> {
-  const never: InstantTest = () => false;
+): Promise<InstantTime | undefined> {
   // A write that began after the timeline was listed exceeds what had completed by then, but not
   // what was pending: on a young table its files would be taken for archived ones.
   const latest = timeline.latestWrite();
   const first = findFirstWrite(timeline);
-  if (!latest || !first) return never;
-  const isOlder: InstantTest = (instant) => instant <= latest.time && instant < first.time;
+  if (!latest || !first) return undefined;
+  const before = first.time < latest.time ? first.time : latest.time;
   const isInQuestion = listings.some(({ objects }) =>
     objects.some((object) => {
-      const instant = parseBaseFileName(splitDataPath(object.path).fileName)?.instant;
-      return instant !== undefined && isOlder(instant);
+      const { fileName } = splitDataPath(object.path);
+      const instant = (parseBaseFileName(fileName) ?? parseLogFileName(fileName))?.instant;
+      return instant !== undefined && instant < before;
     }),
   );
-  return isInQuestion && (await wasArchived(context, signal)) ? isOlder : never;
+  return isInQuestion && (await wasArchived(context, signal)) ? before : undefined;
 }
 
 /**

@@ -30,21 +30,36 @@ export interface LogMergeRules {
    * it wins. `event-time`, from version 8: deletions have their place in the order as rows have.
    */
   readonly deletions: "payload" | "event-time";
+  /** Whether stored rows are weighed by their ordering values; otherwise what is logged wins. */
+  readonly weighsStored: boolean;
 }
 
 /** What the logs of a slice say. */
 export interface MergedLogs {
   /** Every key that the logs name, in the order first seen. */
   readonly keys: BytesColumn;
-  /** The rows that won. */
-  readonly batch: ColumnBatch;
-  /** For each key its row of the batch, or -1 where the key is deleted. */
-  readonly finalRows: Int32Array;
+  /** A set byte for each key that is deleted. */
+  readonly deletes: Uint8Array;
   /**
    * For each key the ordering value that a stored row must not exceed; null where the version wins
    * over any, undefined where all do.
    */
   readonly ordering: Column | undefined;
+  /**
+   * The rows that won, of keys that are asked for: columns of the rows, and for each row the number of
+   * its key. One block is held at a time.
+   */
+  readRows(
+    schema: TableSchema,
+    isWanted: (key: number) => boolean,
+    signal?: AbortSignal,
+  ): AsyncGenerator<LogRows>;
+}
+
+/** Rows that won among the logs of a slice. */
+export interface LogRows {
+  readonly batch: ColumnBatch;
+  readonly keys: Int32Array;
 }
 
 const KEY_FIELD: Field = {
@@ -64,10 +79,9 @@ interface Part {
   readonly ordering: Column | undefined;
 }
 
-/** Merges the live blocks of a slice, oldest first; `schema` are the columns of the rows. */
+/** Weighs the versions that the live blocks of a slice hold, oldest first. */
 export async function mergeLogs(
   blocks: readonly LiveBlock[],
-  schema: TableSchema,
   rules: LogMergeRules,
   signal?: AbortSignal,
 ): Promise<MergedLogs> {
@@ -78,35 +92,57 @@ export async function mergeLogs(
       await yieldToHost(signal);
     }
   }
-  const keys = versions.keys();
-  const { rowsOfPart, keysOfPart } = versions.winners();
-  const finalRows = new Int32Array(keys.rowCount).fill(-1);
-  const won: ColumnBatch[] = [];
-  let wonCount = 0;
+  return {
+    keys: versions.keys(),
+    deletes: versions.deletes(),
+    ordering: versions.ordering(),
+    readRows: (schema, isWanted, abort) => readWinners(blocks, versions, schema, isWanted, abort),
+  };
+}
+
+async function* readWinners(
+  blocks: readonly LiveBlock[],
+  versions: Versions,
+  schema: TableSchema,
+  isWanted: (key: number) => boolean,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<LogRows> {
+  const { rowsOfPart, keysOfPart } = versions.winners(isWanted);
+  const partsOf = Map.groupBy(versions.parts.keys(), (part) => versions.parts[part]?.block);
   for (const block of blocks) {
-    const parts = versions.parts.flatMap((part, number) => (part.block === block ? [number] : []));
-    const isWanted = parts.some((number) => (rowsOfPart[number]?.length ?? 0) > 0);
-    if (block.block.type === "delete" || !isWanted) continue;
+    const parts = partsOf.get(block) ?? [];
+    const holdsRows = parts.some((number) => (rowsOfPart[number]?.length ?? 0) > 0);
+    if (block.block.type === "delete" || !holdsRows) continue;
     let next = 0;
-    for await (const batch of readLogRows(block, schema.fields, signal)) {
+    for await (const read of readLogRows(block, schema.fields, signal)) {
       const number = parts[next] as number;
       next += 1;
       const rows = rowsOfPart[number] as Int32Array;
       if (rows.length === 0) continue;
-      won.push(await runInTurns(gatherBatchSteps(batch, rows), signal));
-      for (const key of keysOfPart[number] as Int32Array) {
-        finalRows[key] = wonCount;
-        wonCount += 1;
-      }
+      const batch = await runInTurns(gatherBatchSteps(read, rows), signal);
+      yield { batch: { ...batch, schema }, keys: keysOfPart[number] as Int32Array };
+    }
+  }
+}
+
+/** The rows that won, as one batch, and for each key its row in it; -1 for one that has none. */
+export async function collectLogRows(
+  logs: MergedLogs,
+  schema: TableSchema,
+  signal?: AbortSignal,
+): Promise<{ readonly batch: ColumnBatch; readonly finalRows: Int32Array }> {
+  const finalRows = new Int32Array(logs.keys.rowCount).fill(-1);
+  const won: ColumnBatch[] = [];
+  let count = 0;
+  for await (const { batch, keys } of logs.readRows(schema, () => true, signal)) {
+    won.push(batch);
+    for (const key of keys) {
+      finalRows[key] = count;
+      count += 1;
     }
   }
   const batch = won.length > 0 ? await runInTurns(concatBatchSteps(won), signal) : undefined;
-  return {
-    keys,
-    batch: { ...(batch ?? emptyBatch(schema)), schema },
-    finalRows,
-    ordering: versions.ordering(),
-  };
+  return { batch: { ...(batch ?? emptyBatch(schema)), schema }, finalRows };
 }
 
 /** The keys and ordering values of a block, in the runs in which its rows are read again. */
@@ -194,11 +230,21 @@ class Versions {
     };
   }
 
+  /** By key: a set byte where a deletion won. */
+  deletes(): Uint8Array {
+    return Uint8Array.from({ length: this.#table.count }, (_, key) =>
+      this.parts[this.#partOf[key] as number]?.isDeletion ? 1 : 0,
+    );
+  }
+
   /** By part: the rows that won, ascending, and the keys that they are the version of. */
-  winners(): { readonly rowsOfPart: Int32Array[]; readonly keysOfPart: Int32Array[] } {
-    const { count } = this.#table;
+  winners(isWanted: (key: number) => boolean): {
+    readonly rowsOfPart: Int32Array[];
+    readonly keysOfPart: Int32Array[];
+  } {
     // Rows of a part are offered in order, but a key may have won again later: sorting puts them right.
-    const keys = Int32Array.from({ length: count }, (_, key) => key);
+    const keys = Int32Array.from({ length: this.#table.count }, (_, key) => key).filter(isWanted);
+    const count = keys.length;
     const [partOf, rowOf] = [this.#partOf, this.#rowOf];
     keys.sort(
       (a, b) =>
@@ -224,6 +270,7 @@ class Versions {
     const field = this.#rules.orderingField;
     const { count } = this.#table;
     if (!field || count === 0) return undefined;
+    if (!this.#rules.weighsStored) return undefined;
     const isFree = ({ isDeletion }: Part): boolean =>
       isDeletion && this.#rules.deletions === "payload";
     const starts: number[] = [];

@@ -1,7 +1,7 @@
 // Finds the file groups that hold the keys of a write, by the index of the table.
 // Rules: spec/format/indexing.md, IX-1 to IX-9.
 import type { FoundKeys } from "../file-group/base-file-keys.ts";
-import type { FileSlice } from "../file-group/file-slice.ts";
+import { type BaseFileSlice, type FileSlice, hasBaseFile } from "../file-group/file-slice.ts";
 import type { TaskRunner } from "../file-group/task-runner.ts";
 import type { BytesColumn } from "../format/column-batch.ts";
 import { gatherColumnSteps, takeNumbers } from "../format/column-gather.ts";
@@ -20,7 +20,7 @@ export interface KeysToTag {
 
 /** The keys found in one file slice. */
 export interface TaggedSlice {
-  readonly slice: FileSlice;
+  readonly slice: BaseFileSlice;
   /** Indexes into `KeysToTag.rows`, one for each position. */
   readonly entries: Int32Array;
   /** Rows of the base file, ascending. */
@@ -42,7 +42,7 @@ export async function tagLocations(
 ): Promise<TaggedSlice[]> {
   const findEntries = await groupEntries(table, slices, wanted, signal);
   const tagged = await mapConcurrently(
-    slices.flatMap((slice) => {
+    slices.filter(hasBaseFile).flatMap((slice) => {
       const entries = findEntries(slice);
       return entries ? [{ slice, entries }] : [];
     }),

@@ -1,7 +1,7 @@
 // The rows that changed in a range of commits, in their newest version.
 // Rules: spec/protocol/incremental.md, IN-1 to IN-6.
 import { HudiError } from "../errors.ts";
-import { fileGroupKey } from "../file-group/file-slice.ts";
+import { type FileSlice, fileGroupKey } from "../file-group/file-slice.ts";
 import {
   type FileSystemView,
   loadCommitMetadata,
@@ -16,7 +16,7 @@ import type { InstantTime } from "../timeline/instant-time.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import { type PartitionFilter, partitionFilter } from "./partition-pruning.ts";
 import { expired } from "./read-history.ts";
-import { bindQuery, type QueryOptions, type ReadPlan } from "./read-plan.ts";
+import { bindQuery, planLogReading, type QueryOptions, type ReadPlan } from "./read-plan.ts";
 import { planSnapshot, requireReadable } from "./snapshot-query.ts";
 
 /** A half-open range of commits: `after` is left out, `upTo` included. */
@@ -55,7 +55,8 @@ export async function planIncremental(
   const schema = await loadTableSchema(context, pinned, undefined, signal);
   const query = bindQuery(schema, options);
   if (inRange.length === 0) {
-    return { ...query, slices: [], instants: new Set(), upTo: upTo > after ? upTo : after };
+    const nothing = { slices: [], instants: new Set<string>(), logs: undefined };
+    return { ...query, ...nothing, upTo: upTo > after ? upTo : after };
   }
   const touched = await loadTouchedGroups(context, inRange, signal);
   const keepPartition = partitionFilter(context.config, schema, query.predicate);
@@ -65,7 +66,8 @@ export async function planIncremental(
   const slices = view.slices.filter((slice) =>
     touched.groups.has(fileGroupKey(slice.partitionPath, slice.fileId)),
   );
-  return { ...query, slices, instants: new Set(inRange.map((instant) => instant.time)), upTo };
+  const logs = planLogReading(context, schema, slices, view.visible);
+  return { ...query, slices, instants: new Set(inRange.map((instant) => instant.time)), logs, upTo };
 }
 
 /**
@@ -168,10 +170,16 @@ async function requireRange(
   );
 }
 
-/** File groups that a range of commits wrote: the newest of their instants, by `fileGroupKey`. */
+/** What a range of commits wrote: the files of each file group, by `fileGroupKey`. */
 interface TouchedGroups {
-  readonly groups: ReadonlyMap<string, InstantTime>;
+  readonly groups: ReadonlyMap<string, readonly TouchedFile[]>;
   readonly partitions: ReadonlySet<string>;
+}
+
+/** A file that a commit of the range wrote. */
+interface TouchedFile {
+  readonly path: string;
+  readonly commit: InstantTime;
 }
 
 /** Throws `EXPIRED` when a file of the range, and every later version of it up to its end, is gone. */
@@ -182,18 +190,23 @@ function requireTouchedSlices(
   keepPartition: PartitionFilter,
 ): void {
   const present = new Map(
-    view.slices.map((slice) => [
-      fileGroupKey(slice.partitionPath, slice.fileId),
-      slice.baseFile.instant,
-    ]),
+    view.slices.map((slice) => [fileGroupKey(slice.partitionPath, slice.fileId), slice]),
   );
-  for (const [key, instant] of touched.groups) {
+  for (const [key, files] of touched.groups) {
     const [partitionPath, fileId] = key.split("\n") as [string, string];
     if (!keepPartition(partitionPath, true) || view.replacedGroups.has(key)) continue;
-    if ((present.get(key) ?? "") >= instant) continue;
-    const fact = `what commit ${instant} wrote to file group ${fileId} of partition ${JSON.stringify(partitionPath)} was cleaned`;
-    throw expired(`what changed after ${after}`, fact, instant);
+    const lost = files.find((file) => !isHeld(present.get(key), file));
+    if (!lost) continue;
+    const fact = `what commit ${lost.commit} wrote to file group ${fileId} of partition ${JSON.stringify(partitionPath)} was cleaned`;
+    throw expired(`what changed after ${after}`, fact, lost.commit);
   }
+}
+
+/** Whether a slice still shows what a file brought: the file is in it, or a later base file took it in. */
+function isHeld(slice: FileSlice | undefined, { path, commit }: TouchedFile): boolean {
+  if (!slice) return false;
+  if (slice.baseFile && slice.baseFile.instant >= commit) return true;
+  return slice.logFiles.some((log) => log.path === path);
 }
 
 async function loadTouchedGroups(
@@ -201,18 +214,20 @@ async function loadTouchedGroups(
   instants: readonly Instant[],
   signal: AbortSignal | undefined,
 ): Promise<TouchedGroups> {
-  const groups = new Map<string, InstantTime>();
+  const groups = new Map<string, TouchedFile[]>();
   const partitions = new Set<string>();
   await mapConcurrently(
     instants,
     16,
-    async (instant) => {
-      const metadata = await loadCommitMetadata(context, instant, signal);
+    async ({ time, ...instant }) => {
+      const metadata = await loadCommitMetadata(context, { time, ...instant }, signal);
+      // A compaction changes no row.
+      if (metadata.operationType === "COMPACT") return;
       for (const [partition, stats] of metadata.partitionToWriteStats) {
         if (stats.length > 0) partitions.add(partition);
-        for (const stat of stats) {
-          const key = fileGroupKey(partition, stat.fileId);
-          if (instant.time > (groups.get(key) ?? "")) groups.set(key, instant.time);
+        for (const { fileId, path } of stats) {
+          const key = fileGroupKey(partition, fileId);
+          groups.set(key, [...(groups.get(key) ?? []), { path, commit: time }]);
         }
       }
     },

@@ -3,7 +3,7 @@
 import { HudiError } from "../errors.ts";
 import { fileGroupKey } from "../file-group/file-slice.ts";
 import type { FileSystemView } from "../file-group/file-system-view.ts";
-import { parseBaseFileName, splitDataPath } from "../layout/table-paths.ts";
+import { parseBaseFileName, parseLogFileName, splitDataPath } from "../layout/table-paths.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
 import { type ActiveTimeline, instantPath, readInstant } from "../timeline/active-timeline.ts";
 import { decodeCleanMetadata, decodeCleanPlan } from "../timeline/clean-plan.ts";
@@ -37,7 +37,7 @@ export async function requireSlices(
   const present = new Map(
     view.slices.map((slice) => [
       fileGroupKey(slice.partitionPath, slice.fileId),
-      slice.baseFile.instant,
+      slice.baseFile?.instant ?? "",
     ]),
   );
   const removed = await mapConcurrently(
@@ -49,11 +49,16 @@ export async function requireSlices(
   for (const [partitionPath, paths] of removed.flat()) {
     if (!keepPartition(partitionPath, true)) continue;
     for (const path of paths) {
-      const file = parseBaseFileName(splitDataPath(path).fileName);
+      const { fileName } = splitDataPath(path);
+      const base = parseBaseFileName(fileName);
+      const file = base ?? parseLogFileName(fileName);
       if (!file || file.instant > asOf) continue;
       const key = fileGroupKey(partitionPath, file.fileId);
-      if (view.replacedGroups.has(key) || (present.get(key) ?? "") >= file.instant) continue;
-      throw expired(`as of ${asOf}`, `base file ${path} was cleaned since`, asOf);
+      const held = present.get(key) ?? "";
+      // A log goes with the base file that it lies on, so only a later one makes up for it.
+      const isHeld = base ? held >= file.instant : held > file.instant;
+      if (view.replacedGroups.has(key) || isHeld) continue;
+      throw expired(`as of ${asOf}`, `${base ? "base" : "log"} file ${path} was cleaned since`, asOf);
     }
   }
 }

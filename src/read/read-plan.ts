@@ -2,12 +2,15 @@
 
 import { HudiError } from "../errors.ts";
 import type { FileSlice } from "../file-group/file-slice.ts";
+import { tableMergeRules } from "../file-group/table-merge-rules.ts";
+import type { VisibleInstants } from "../file-group/visible-instants.ts";
 import type { ColumnBatch } from "../format/column-batch.ts";
 import { concatBatches } from "../format/column-concat.ts";
 import type { TableSchema } from "../format/schema.ts";
 import { META_FIELDS } from "../layout/record-key.ts";
+import type { TableContext } from "../timeline/table-context.ts";
 import { BoundPredicate, type Predicate } from "./predicate.ts";
-import { fieldOf } from "./slice-scan.ts";
+import { fieldOf, type LogReading } from "./slice-scan.ts";
 
 /** What every query can be asked for. */
 export interface QueryOptions {
@@ -25,6 +28,8 @@ export interface ReadPlan {
   readonly slices: readonly FileSlice[];
   /** Only rows that one of these instants wrote; undefined for all. */
   readonly instants: ReadonlySet<string> | undefined;
+  /** How logs are read, where a slice has some. */
+  readonly logs: LogReading | undefined;
   /** The last instant that the read includes; "" on a table without commits. */
   readonly upTo: string;
 }
@@ -45,6 +50,23 @@ export function bindQuery(
   };
   const predicate = options.predicate && new BoundPredicate(options.predicate, all);
   return { schema, columns, predicate };
+}
+
+/** How the logs of slices are read; undefined where there are none. Throws `UNSUPPORTED`. */
+export function planLogReading(
+  { config, storage }: TableContext,
+  schema: TableSchema,
+  slices: readonly FileSlice[],
+  visible: VisibleInstants,
+): LogReading | undefined {
+  if (slices.every(({ logFiles }) => logFiles.length === 0)) return undefined;
+  if (!config.populatesMetaFields) {
+    throw new HudiError(
+      "UNSUPPORTED",
+      `cannot merge logs of table ${storage.location}: found hoodie.populate.meta.fields=false, expected rows with record keys; compact the table with the engine that wrote it`,
+    );
+  }
+  return { visible, rules: tableMergeRules(config, schema) };
 }
 
 /** The batches in pieces of at least some rows, so that tiny row groups do not make tiny batches. */

@@ -1,8 +1,12 @@
-// Reads file slices as column batches: projection, row-group skipping, row filter. Lazy, one row
-// group at a time. Rules: spec/format/predicates.md, PR-6.
+// Reads file slices as column batches: projection, row-group skipping, row filter, logs merged in. Lazy,
+// one row group or log block at a time. Rules: spec/format/predicates.md, PR-6.
 import { HudiError, isHudiError } from "../errors.ts";
 import { BATCH_ROWS, openBaseFile } from "../file-group/base-file.ts";
+import type { BaseFileMergePlan, RowsPlan } from "../file-group/base-file-merge.ts";
 import type { FileSlice } from "../file-group/file-slice.ts";
+import type { LogMergeRules } from "../file-group/log-merge.ts";
+import { openMergedSlice } from "../file-group/slice-merge.ts";
+import type { VisibleInstants } from "../file-group/visible-instants.ts";
 import {
   type BytesColumn,
   type ColumnBatch,
@@ -28,7 +32,15 @@ export interface SliceScanOptions {
   readonly predicate?: BoundPredicate | undefined;
   /** Only rows that one of these instants wrote. */
   readonly instants?: ReadonlySet<string> | undefined;
+  /** How logs are read; slices with logs cannot be read without it. */
+  readonly logs?: LogReading | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** What reading the logs of a slice asks for besides the slice. */
+export interface LogReading {
+  readonly visible: VisibleInstants;
+  readonly rules: LogMergeRules;
 }
 
 const COMMIT_TIME = META_FIELDS[0] as string;
@@ -48,23 +60,61 @@ async function* scanSlice(
   options: SliceScanOptions,
 ): AsyncGenerator<ColumnBatch> {
   const { signal } = options;
+  const { baseFile, logFiles } = slice;
   try {
-    const reader = await openBaseFile(storage, slice.baseFile, { signal });
-    for (let group = 0; group < reader.rowGroups.length; group += 1) {
-      signal?.throwIfAborted();
-      if (!mayHoldRows(reader, group, options)) continue;
-      for await (const batch of readRowGroup(reader, group, options)) {
-        if (batch.rowCount > 0) yield batch;
-        await yieldToHost(signal);
-      }
+    if (logFiles.length > 0) {
+      yield* scanMergedSlice(storage, slice, options);
+    } else if (baseFile) {
+      yield* scanBaseFile(await openBaseFile(storage, baseFile, { signal }), undefined, options);
     }
   } catch (error) {
     if (!isHudiError(error, "NOT_FOUND")) throw error;
+    const path = error.path ?? baseFile?.path ?? "";
     throw new HudiError(
       "EXPIRED",
-      `cannot read ${slice.baseFile.path}: it was cleaned or rolled back since the read began; read again from a newer snapshot`,
-      { path: slice.baseFile.path, cause: error },
+      `cannot read ${path}: it was cleaned or rolled back since the read began; read again from a newer snapshot`,
+      { path, cause: error },
     );
+  }
+}
+
+/** The rows of a base file; of those that a plan touches, the ones that stay. */
+async function* scanBaseFile(
+  reader: ParquetFileReader,
+  plan: BaseFileMergePlan | undefined,
+  options: SliceScanOptions,
+): AsyncGenerator<ColumnBatch> {
+  const { signal } = options;
+  for (let group = 0; group < reader.rowGroups.length; group += 1) {
+    signal?.throwIfAborted();
+    if (!mayHoldRows(reader, group, options)) continue;
+    const plans = plan?.rowGroups[group];
+    for await (const batch of readRowGroup(reader, group, plans, options)) {
+      if (batch.rowCount > 0) yield batch;
+      await yieldToHost(signal);
+    }
+  }
+}
+
+/** The rows of the base file that no log touches, then those of the logs. */
+async function* scanMergedSlice(
+  storage: Storage,
+  { baseFile, logFiles }: FileSlice,
+  options: SliceScanOptions,
+): AsyncGenerator<ColumnBatch> {
+  const { schema, columns, logs, signal } = options;
+  if (!logs) throw new Error("a slice with logs is read without the rules to merge them");
+  const merged = await openMergedSlice(storage, { base: baseFile, logFiles, ...logs }, { signal });
+  if (merged.base) yield* scanBaseFile(merged.base.reader, merged.base.plan, options);
+  const wanted = columns.map((name) => fieldOf(schema, name));
+  const names = new Set([...columns, ...decidingColumns(options)]);
+  const fields = [...names].map((name) => fieldOf(schema, name));
+  for await (const { batch } of merged.readLogRows({ name: schema.name, fields }, signal)) {
+    const rows = selectRows(batch, options);
+    if (rows?.length === 0) continue;
+    const projected = selectColumns(batch, wanted);
+    yield rows ? gatherBatch(projected, rows) : projected;
+    await yieldToHost(signal);
   }
 }
 
@@ -104,18 +154,29 @@ export function fieldOf(schema: TableSchema, name: string): Field {
   return requireField(name.startsWith("_hoodie_") ? addMetaFields(schema) : schema, name);
 }
 
+/** Columns that tell which rows are in the result. */
+function decidingColumns({ predicate, instants }: SliceScanOptions): Set<string> {
+  return new Set([...(predicate?.columns ?? []), ...(instants ? [COMMIT_TIME] : [])]);
+}
+
 /** Reads the columns that decide first, and the others only where a row is left. */
 async function* readRowGroup(
   reader: ParquetFileReader,
   group: number,
+  plans: readonly RowsPlan[] | undefined,
   options: SliceScanOptions,
 ): AsyncGenerator<ColumnBatch> {
-  const { schema, columns, predicate, instants, signal } = options;
+  const { schema, columns, signal } = options;
   const read = { signal, batchRows: BATCH_ROWS };
   const wanted = columns.map((name) => fieldOf(schema, name));
-  const names = new Set([...(predicate?.columns ?? []), ...(instants ? [COMMIT_TIME] : [])]);
+  const names = decidingColumns(options);
+  let number = 0;
   if (names.size === 0) {
-    yield* reader.readBatches(group, wanted, read);
+    for await (const batch of reader.readBatches(group, wanted, read)) {
+      const stayed = stayingRows(plans?.[number]);
+      number += 1;
+      yield stayed ? gatherBatch(batch, stayed) : batch;
+    }
     return;
   }
   const deciding = [...names].map((name) => fieldOf(schema, name));
@@ -123,8 +184,10 @@ async function* readRowGroup(
   let others: AsyncGenerator<ColumnBatch> | undefined;
   let skipped = 0;
   for await (const first of reader.readBatches(group, deciding, read)) {
-    const rows = selectRows(first, options);
-    if (rows.length === 0) {
+    const stayed = stayingRows(plans?.[number]);
+    number += 1;
+    const rows = intersect(selectRows(first, options), stayed);
+    if (rows?.length === 0) {
       skipped += 1;
       continue;
     }
@@ -136,12 +199,30 @@ async function* readRowGroup(
   }
 }
 
+/** The rows of a run that no log replaces or deletes; undefined for all of them. */
+function stayingRows(plan: RowsPlan | undefined): Int32Array | undefined {
+  return plan === undefined || plan === "kept" ? undefined : plan.filter((pick) => pick >= 0);
+}
+
+/** The rows that are in both lists, each ascending; undefined stands for all rows. */
+function intersect(
+  a: Int32Array | undefined,
+  b: Int32Array | undefined,
+): Int32Array | undefined {
+  if (!a || !b) return a ?? b;
+  let next = 0;
+  return a.filter((row) => {
+    while (next < b.length && (b[next] as number) < row) next += 1;
+    return b[next] === row;
+  });
+}
+
 function selectBatch(
   schema: TableSchema,
   first: ColumnBatch,
   second: ColumnBatch,
   wanted: readonly Field[],
-  rows: Int32Array,
+  rows: Int32Array | undefined,
 ): ColumnBatch {
   const all: ColumnBatch = {
     schema: { name: schema.name, fields: [...first.schema.fields, ...second.schema.fields] },
@@ -149,13 +230,14 @@ function selectBatch(
     columns: [...first.columns, ...second.columns],
   };
   const projected = selectColumns(all, wanted);
-  return rows.length === all.rowCount ? projected : gatherBatch(projected, rows);
+  return !rows || rows.length === all.rowCount ? projected : gatherBatch(projected, rows);
 }
 
-function selectRows(batch: ColumnBatch, options: SliceScanOptions): Int32Array {
+/** The rows that pass filter and range, ascending; undefined where nothing is asked of them. */
+function selectRows(batch: ColumnBatch, options: SliceScanOptions): Int32Array | undefined {
   const { predicate, instants } = options;
   const selected = predicate?.select(batch);
-  if (!instants) return selected ?? new Int32Array(0);
+  if (!instants) return selected;
   const isWanted = createInstantTest(requireBytesColumn(batch, COMMIT_TIME), instants);
   const rows = selected ?? Int32Array.from({ length: batch.rowCount }, (_, row) => row);
   return rows.filter(isWanted);

@@ -1,5 +1,6 @@
 // The table as of its newest commit, or as of an earlier instant.
 import { HudiError } from "../errors.ts";
+import { hasBaseFile } from "../file-group/file-slice.ts";
 import { loadFileSystemView } from "../file-group/file-system-view.ts";
 import { loadTableSchema } from "../file-group/table-schema.ts";
 import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
@@ -8,11 +9,13 @@ import type { InstantTime } from "../timeline/instant-time.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import { partitionFilter } from "./partition-pruning.ts";
 import { expired, requireSlices } from "./read-history.ts";
-import { bindQuery, type QueryOptions, type ReadPlan } from "./read-plan.ts";
+import { bindQuery, planLogReading, type QueryOptions, type ReadPlan } from "./read-plan.ts";
 
 /** Options of a snapshot read. */
 export interface SnapshotOptions extends QueryOptions {
   readonly asOf?: InstantTime | undefined;
+  /** Base files alone, which may be older than the table. */
+  readonly readOptimized?: boolean | undefined;
 }
 
 /** A timeline that a read is bound to, and whether writes have completed that it does not show. */
@@ -37,14 +40,21 @@ export async function planSnapshot(
   const latest = timeline.latestWrite(asOf);
   const schema = await loadTableSchema(context, timeline, asOf, signal);
   const bound = bindQuery(schema, options);
-  if (!latest) return { ...bound, slices: [], instants: undefined, upTo: "" };
+  const nothing = { instants: undefined, logs: undefined };
+  if (!latest) return { ...bound, ...nothing, slices: [], upTo: "" };
   const keepPartition = partitionFilter(context.config, schema, bound.predicate);
   const { time } = latest;
   const view = await loadFileSystemView(context, timeline, { asOf: time, keepPartition, signal });
   if (pinned?.isPast ?? latest !== timeline.latestWrite()) {
     await requireSlices(context, timeline, time, view, keepPartition, signal);
   }
-  return { ...bound, slices: view.slices, instants: undefined, upTo: time };
+  if (options.readOptimized) {
+    const slices = view.slices.filter(hasBaseFile).map((slice) => ({ ...slice, logFiles: [] }));
+    return { ...bound, ...nothing, slices, upTo: time };
+  }
+  const { slices, visible } = view;
+  const logs = planLogReading(context, schema, slices, visible);
+  return { ...bound, slices, instants: undefined, logs, upTo: time };
 }
 
 const BOOTSTRAP_PATH = "hoodie.bootstrap.base.path";
@@ -58,7 +68,6 @@ export function requireReadable(context: TableContext): void {
       `cannot read table ${storage.location}: found ${found}, expected ${expected}`,
     );
   };
-  if (config.type !== "copy-on-write") refuse("a merge-on-read table", "copy-on-write");
   if (config.baseFileFormat !== "PARQUET") refuse(`${config.baseFileFormat} base files`, "PARQUET");
   if (!config.keepsPartitionColumns) {
     refuse("hoodie.datasource.write.drop.partition.columns=true", "partition columns in the files");

@@ -2,7 +2,7 @@
 // Rules: spec/format/file-sizing.md FS-7 and FS-8.
 import { HudiError } from "../errors.ts";
 import { loadBaseFileFigures } from "../file-group/base-file-figures.ts";
-import type { FileSlice } from "../file-group/file-slice.ts";
+import { type FileSlice, hasBaseFile, sliceBytes } from "../file-group/file-slice.ts";
 import { loadFileSystemView } from "../file-group/file-system-view.ts";
 import type { IndexConfig } from "../layout/table-config.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
@@ -25,8 +25,11 @@ export interface SizeTargets {
 
 /** Numbers of file groups, in the newest version of each. */
 export interface FileGroupStats {
+  /** Rows and bytes of base files; what logs hold comes on top. */
   readonly rows: number;
   readonly bytes: number;
+  readonly logFiles: number;
+  readonly logBytes: number;
   readonly fileGroups: number;
   /** File groups below the limit of small files. */
   readonly smallFiles: number;
@@ -55,7 +58,7 @@ export interface TableStats extends FileGroupStats, SizeTargets {
   readonly partitionCount: number;
   /** The largest partitions by bytes, at most `partitionLimit`. */
   readonly partitions: readonly PartitionStats[];
-  /** Base files that no reader of the newest state sees: older versions, and what pending or failed writes left. */
+  /** Files that no reader of the newest state sees: older versions, and what pending or failed writes left. */
   readonly oldFiles: { readonly count: number; readonly bytes: number };
   readonly index: IndexConfig;
   /** Completed commits of the active timeline. */
@@ -71,7 +74,7 @@ const DEFAULT_PARTITIONS = 100;
 /**
  * Counts. Rows come from the footers of the base files, 16 read at once; no data page is read, and
  * bytes come from the listing. One listing a partition, one request a file group. Throws `INVALID` for a
- * wrong limit and `UNSUPPORTED` for log files.
+ * wrong limit.
  */
 export async function loadTableStats(
   context: TableContext,
@@ -94,7 +97,9 @@ export async function loadTableStats(
     view.slices,
     FOOTERS_AT_ONCE,
     async (slice) => {
-      const figures = await loadBaseFileFigures(context.storage, slice.baseFile, signal);
+      const figures = hasBaseFile(slice)
+        ? await loadBaseFileFigures(context.storage, slice.baseFile, signal)
+        : { rowCount: 0, dataBytes: 0 };
       dataBytes += figures.dataBytes;
       const own = partitions.get(slice.partitionPath) ?? emptyStats();
       partitions.set(slice.partitionPath, own);
@@ -126,19 +131,22 @@ export async function loadTableStats(
 type MutableStats = { -readonly [Name in keyof FileGroupStats]: number };
 
 function emptyStats(): MutableStats {
-  return { rows: 0, bytes: 0, fileGroups: 0, smallFiles: 0 };
+  return { rows: 0, bytes: 0, fileGroups: 0, smallFiles: 0, logFiles: 0, logBytes: 0 };
 }
 
 function addSlice(
   stats: MutableStats,
-  { baseFile }: FileSlice,
+  slice: FileSlice,
   rowCount: number,
   targets: SizeTargets,
 ): void {
   stats.rows += rowCount;
-  stats.bytes += baseFile.sizeBytes;
+  const sizeBytes = slice.baseFile?.sizeBytes ?? 0;
+  stats.bytes += sizeBytes;
+  stats.logFiles += slice.logFiles.length;
+  stats.logBytes += sliceBytes(slice) - sizeBytes;
   stats.fileGroups += 1;
-  if (baseFile.sizeBytes < targets.smallFileBytes) stats.smallFiles += 1;
+  if (sizeBytes < targets.smallFileBytes) stats.smallFiles += 1;
 }
 
 const BINS_A_TARGET = 10;
@@ -154,6 +162,7 @@ function sizeBins(slices: readonly FileSlice[], maxFileBytes: number): readonly 
     bytes: 0,
   }));
   for (const { baseFile } of slices) {
+    if (!baseFile) continue;
     const { sizeBytes } = baseFile;
     const bin = bins[Math.min(last, Math.floor((sizeBytes * BINS_A_TARGET) / maxFileBytes))];
     if (!bin) continue;

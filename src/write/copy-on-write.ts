@@ -6,7 +6,7 @@ import type {
   MergeTask,
   WrittenFile,
 } from "../file-group/base-file-writer.ts";
-import type { FileSlice } from "../file-group/file-slice.ts";
+import { type BaseFileSlice, hasBaseFile } from "../file-group/file-slice.ts";
 import type { TaskRunner } from "../file-group/task-runner.ts";
 import { takeNumbers } from "../format/column-gather.ts";
 import { bucketFileIdPrefix } from "../indexing/bucket-hash.ts";
@@ -48,6 +48,7 @@ export async function writeBaseFiles(
       if (!item.slice) {
         return runner.run(await createTask(options, records, item, taskNumber), signal);
       }
+      if (!hasBaseFile(item.slice)) throw new Error("a group without a base file is merged into");
       const task = await mergeTask(options, records, orderingField, item, item.slice, taskNumber);
       const file = await runner.run(task, signal);
       return file ? [file] : [];
@@ -95,7 +96,7 @@ async function mergeTask(
   records: IncomingRecords,
   orderingField: string | undefined,
   item: FileGroupWork,
-  slice: FileSlice,
+  slice: BaseFileSlice,
   taskNumber: number,
 ): Promise<MergeTask> {
   const { entries } = records;

@@ -2,7 +2,7 @@
 // writes every base file anew. Rules: spec/format/evolution.md EV-7, spec/protocol/commit.md.
 import { HudiError } from "../errors.ts";
 import type { WrittenFile } from "../file-group/base-file-writer.ts";
-import { fileGroupKey } from "../file-group/file-slice.ts";
+import { fileGroupKey, hasBaseFile } from "../file-group/file-slice.ts";
 import { rememberTableSchema } from "../file-group/table-schema.ts";
 import { formatAvroSchema } from "../format/avro-schema.ts";
 import type { SchemaChange } from "../layout/schema-change.ts";
@@ -115,7 +115,7 @@ async function rewriteFiles(
   });
   const { codec, maxFileBytes, bloom } = settings;
   return mapConcurrently(
-    slices,
+    slices.filter(hasBaseFile),
     runner.concurrency,
     async ({ partitionPath, fileId, baseFile }, taskNumber) => {
       transaction.requireAlive();

@@ -2,7 +2,7 @@
 // Rules: spec/format/file-sizing.md FS-1 and FS-6.
 
 import { measureStoredShare, SAMPLE_RUNS, sampleRuns } from "../file-group/file-sizer.ts";
-import type { FileSlice } from "../file-group/file-slice.ts";
+import type { BaseFileSlice } from "../file-group/file-slice.ts";
 import { addMetaColumns } from "../file-group/meta-columns.ts";
 import { takeNumbers } from "../format/column-gather.ts";
 import { rowBytes } from "../format/stored-column.ts";
@@ -47,7 +47,7 @@ export class InsertFit {
    * Rows that a small file still takes of `count`. Few of them need what the rows of the file need;
    * its footer with the bloom filter does not grow with them. Many are measured.
    */
-  async roomFor(slice: FileSlice, load: FileLoad, count: number): Promise<number> {
+  async roomFor(slice: BaseFileSlice, load: FileLoad, count: number): Promise<number> {
     const { maxFileBytes } = this.#settings;
     const { fileRowCount, fileDataBytes } = load;
     const room = Math.max(0, maxFileBytes - slice.baseFile.sizeBytes);

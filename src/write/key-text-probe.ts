@@ -2,6 +2,7 @@
 // it. Rules: spec/format/record-key.md, RK-14.
 import { HudiError } from "../errors.ts";
 import { findKeyRange, openBaseFile } from "../file-group/base-file.ts";
+import { hasBaseFile } from "../file-group/file-slice.ts";
 import { loadFileSystemView } from "../file-group/file-system-view.ts";
 import { COMPLEX_KEY_ENCODING } from "../layout/key-generator.ts";
 import type { TableConfig } from "../layout/table-config.ts";
@@ -44,7 +45,7 @@ async function probeKeyText(
   const prefix = Buffer.from(`${config.recordKeyFields[0]}:`, "utf8");
   let prefixed = 0;
   let seen = 0;
-  for (const { baseFile } of view.slices.slice(0, MOST_FILES)) {
+  for (const { baseFile } of view.slices.filter(hasBaseFile).slice(0, MOST_FILES)) {
     const range = findKeyRange(await openBaseFile(storage, baseFile, { signal }));
     for (const key of range ? [range.min, range.max] : []) {
       seen += 1;

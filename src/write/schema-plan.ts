@@ -2,7 +2,7 @@
 // Rules: spec/format/evolution.md, EV-3 to EV-6 and EV-8.
 import { HudiError } from "../errors.ts";
 import { openBaseFile } from "../file-group/base-file.ts";
-import type { FileSlice } from "../file-group/file-slice.ts";
+import { type FileSlice, hasBaseFile } from "../file-group/file-slice.ts";
 import { loadFileSystemView } from "../file-group/file-system-view.ts";
 import { loadTableSchema } from "../file-group/table-schema.ts";
 import type { ParquetFileReader } from "../format/parquet-reader.ts";
@@ -110,7 +110,7 @@ export async function refuseLeftovers(
   const added = effects.filter(({ kind }) => kind === "add").map(({ path }) => path);
   if (added.length === 0) return;
   await mapConcurrently(
-    slices,
+    slices.filter(hasBaseFile),
     16,
     async ({ baseFile }) => {
       const reader = await openBaseFile(context.storage, baseFile, { signal });

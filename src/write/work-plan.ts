@@ -2,7 +2,7 @@
 // Rules: spec/format/file-sizing.md FS-1, FS-3 and FS-6.
 import { openBaseFile } from "../file-group/base-file.ts";
 import { dataBytes } from "../file-group/base-file-keys.ts";
-import { type FileSlice, fileGroupKey } from "../file-group/file-slice.ts";
+import { type BaseFileSlice, type FileSlice, fileGroupKey, hasBaseFile } from "../file-group/file-slice.ts";
 import type { TaggedSlice } from "../indexing/tag-locations.ts";
 import { yieldToHost } from "../runtime/concurrency.ts";
 import type { TableContext } from "../timeline/table-context.ts";
@@ -51,7 +51,9 @@ export async function planWork(
     const fit = new InsertFit(settings, records, inserts, signal);
     let rest = inserts;
     const small = slices
+      .filter(hasBaseFile)
       .filter((slice) => slice.partitionPath === partitionPath && !isReserved(slice))
+      .filter(({ logFiles }) => logFiles.length === 0)
       .filter((slice) => slice.baseFile.sizeBytes < settings.smallFileBytes)
       .sort((a, b) => a.baseFile.sizeBytes - b.baseFile.sizeBytes);
     for (const slice of small) {
@@ -143,7 +145,7 @@ export async function splitAbsent(
 /** What is known of a small file that is not to be merged into otherwise. */
 async function loadFileLoad(
   context: TableContext,
-  slice: FileSlice,
+  slice: BaseFileSlice,
   signal: AbortSignal | undefined,
 ): Promise<FileLoad> {
   const reader = await openBaseFile(context.storage, slice.baseFile, { signal, readsAll: true });

@@ -20,7 +20,7 @@ export function profileOf(operationType: string, plan: WorkPlan): WorkloadProfil
     }
     entry.fileGroups.push({
       fileId: item.slice.fileId,
-      prevCommit: item.slice.baseFile.instant,
+      prevCommit: item.slice.baseInstant,
       numUpdateWrites: item.positions.length,
       numInserts: item.inserts.length,
     });

@@ -24,6 +24,7 @@ import {
   listFilesOfInstant,
   listTimelineFiles,
 } from "./support/table-files.ts";
+import { baseSlices } from "../support/base-slices.ts";
 
 const REGIONS = ["north", "us west", null];
 /** A pending write counts as dead at once, with a heartbeat or without. */
@@ -106,7 +107,7 @@ async function expectGone(instant: string): Promise<void> {
   const rollbacks = (await listTimelineFiles(path)).filter((name) => name.endsWith(".rollback"));
   expect(rollbacks).toHaveLength(1);
   await exchange.agree(await openSpark(), hudiRs);
-  const ours = (await table.files()).map((slice) => slice.baseFile.path).sort();
+  const ours = (await baseSlices(table)).map((slice) => slice.baseFile.path).sort();
   expect(await hudiRs.files(path)).toEqual(ours);
 }
 

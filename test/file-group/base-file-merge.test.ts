@@ -3,6 +3,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { openBaseFile } from "../../src/file-group/base-file.ts";
 import {
+  type BaseFileMergePlan,
+  findOrdering,
   type IncomingChanges,
   isUnchanged,
   planBaseFileMerge,
@@ -26,6 +28,13 @@ async function openFile(
   const reader = await openBaseFile(counted.storage, { path: "f", sizeBytes: bytes.length });
   counted.ranges.length = 0;
   return { reader, counted };
+}
+
+function planMerge(
+  reader: ParquetFileReader,
+  changes: IncomingChanges,
+): Promise<BaseFileMergePlan> {
+  return planBaseFileMerge(reader, changes, findOrdering(changes));
 }
 
 /** One position of a file and what comes in for it; `at` undefined applies whatever is stored. */
@@ -91,7 +100,7 @@ test("any changes to a file come to what they come to row by row (MR-1, MR-3, MR
           return { ...step, position };
         })
         .filter((step) => step.position < stored.length);
-      const plan = await planBaseFileMerge(reader, changesOf(steps, appendCount));
+      const plan = await planMerge(reader, changesOf(steps, appendCount));
       const counts = reader.rowGroups.map(({ rowCount }) => rowCount);
       let [kept, replaced, removed] = [0, 0, 0];
       const expected = stored.flatMap((at, row) => {
@@ -123,7 +132,7 @@ test("reads the ordering column of touched row groups, and nothing else (MR-1)",
   const rows = Array.from({ length: 3000 }, (_, n) => n);
   const { reader, counted } = await openFile(rows, 1000);
   const touched = changesOf([{ position: 1500, removes: false, at: 9 }]);
-  const plan = await planBaseFileMerge(reader, touched);
+  const plan = await planMerge(reader, touched);
   expect(plan.rowGroups.map((parts) => parts.every((picks) => picks === "kept"))).toEqual([
     true,
     true,
@@ -135,6 +144,6 @@ test("reads the ordering column of touched row groups, and nothing else (MR-1)",
   }
   counted.ranges.length = 0;
   const forced = changesOf([{ position: 1500, removes: true, at: undefined }]);
-  expect((await planBaseFileMerge(reader, forced)).removedCount).toBe(1);
+  expect((await planMerge(reader, forced)).removedCount).toBe(1);
   expect(counted.ranges).toEqual([]);
 });

@@ -70,9 +70,12 @@ describe("a folder (FSV-5)", () => {
   });
 
   test("with a log file is one of a merge-on-read table (FN-2)", () => {
-    expect(() => group(".a_20260101000000000.log.1_0-1-0")).toThrow(
-      expect.objectContaining({ code: "UNSUPPORTED", message: expect.stringMatching(/log file/) }),
-    );
+    const [found] = group(".a_20260101000000000.log.1_0-1-0");
+    expect(found).toMatchObject({
+      fileId: "a",
+      baseFiles: [],
+      logFiles: [{ version: 1, instant: "20260101000000000", writeToken: "0-1-0" }],
+    });
   });
 });
 
@@ -85,12 +88,14 @@ test("the path of a write stat is that of a base file, or damage (FN-1)", () => 
   expect(requireBaseFile("p/q/a_0-0-0_20260101000000000.parquet", 7, "commit 1")).toEqual({
     partitionPath: "p/q",
     fileId: "a",
+    baseInstant: "20260101000000000",
     baseFile: {
       path: "p/q/a_0-0-0_20260101000000000.parquet",
       fileName: "a_0-0-0_20260101000000000.parquet",
       instant: "20260101000000000",
       sizeBytes: 7,
     },
+    logFiles: [],
   });
   expect(() => requireBaseFile("p/other.parquet", 7, "commit 1")).toThrow(
     expect.objectContaining({ code: "CORRUPT", message: expect.stringMatching(/commit 1/) }),

@@ -59,7 +59,7 @@ async function visible(
   const { context } = await makeTable(files, options.partitionField);
   const timeline = await loadActiveTimeline(context);
   const { slices } = await loadFileSystemView(context, timeline, { asOf: options.asOf });
-  return slices.map(({ baseFile }) => baseFile.path).sort();
+  return slices.flatMap(({ baseFile }) => baseFile?.path ?? []).sort();
 }
 
 const ARCHIVE = { ".hoodie/archived/.commits_.archive.1_1-0-1": "" } as const;

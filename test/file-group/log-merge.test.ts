@@ -2,7 +2,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { findLogFile, type LogFile } from "../../src/file-group/log-file.ts";
-import { type LogMergeRules, type MergedLogs, mergeLogs } from "../../src/file-group/log-merge.ts";
+import {
+  collectLogRows,
+  type LogMergeRules,
+  type MergedLogs,
+  mergeLogs,
+} from "../../src/file-group/log-merge.ts";
 import { scanLogFiles } from "../../src/file-group/log-scan.ts";
 import { formatAvroSchema } from "../../src/format/avro-schema.ts";
 import { encodeLogBlock, type NewLogBlock } from "../../src/format/log-block.ts";
@@ -64,7 +69,7 @@ function blockOf(versions: readonly Version[]): NewLogBlock {
 async function merge(
   blocks: readonly (readonly Version[])[],
   rules: LogMergeRules,
-): Promise<MergedLogs> {
+): Promise<Merged> {
   const storage = new MemoryStorage();
   const path = `p/.g-0_${INSTANT}.log.1_0-0-0`;
   const bytes = new Uint8Array(
@@ -73,11 +78,18 @@ async function merge(
   await storage.put(path, bytes);
   const file = findLogFile(path, bytes.length) as LogFile;
   const scan = await scanLogFiles(storage, [file], { isVisible: () => true });
-  return mergeLogs(scan.blocks, SCHEMA, rules);
+  const logs = await mergeLogs(scan.blocks, rules);
+  const rows = await collectLogRows(logs, SCHEMA);
+  expect(Array.from(rows.finalRows, (row) => row < 0)).toEqual(
+    Array.from(logs.deletes, (mark) => mark === 1),
+  );
+  return { ...logs, ...rows };
 }
 
+type Merged = MergedLogs & Awaited<ReturnType<typeof collectLogRows>>;
+
 /** What the merge says, by key: the note of the row that won or null, and what a stored row must not exceed. */
-function contentOf({ keys, batch, finalRows, ordering }: MergedLogs): Map<string, unknown> {
+function contentOf({ keys, batch, finalRows, ordering }: Merged): Map<string, unknown> {
   const names = valuesIn(SCHEMA.fields[0] as Field, keys) as string[];
   const notes = valuesIn(SCHEMA.fields[2] as Field, batch.columns[2] as never);
   const limits = ordering && valuesIn({ ...AT, nullable: true }, ordering);
@@ -92,7 +104,7 @@ function contentOf({ keys, batch, finalRows, ordering }: MergedLogs): Map<string
 /** The same, version by version. */
 function expectedOf(
   blocks: readonly (readonly Version[])[],
-  { orderingField, deletions }: LogMergeRules,
+  { orderingField, deletions, weighsStored }: LogMergeRules,
 ): Map<string, unknown> {
   const won = new Map<string, Version>();
   for (const version of blocks.flat()) {
@@ -109,7 +121,8 @@ function expectedOf(
   }
   return new Map(
     [...won].map(([key, { note, at, isDeletion }]) => {
-      const isAlways = !orderingField || (isDeletion && deletions === "payload");
+      const isAlways =
+        !weighsStored || !orderingField || (isDeletion && deletions === "payload");
       return [key, { note: isDeletion ? null : note, limit: isAlways ? null : at }];
     }),
   );
@@ -127,9 +140,10 @@ const block = fc
   .chain((isDeletion) => fc.array(version(isDeletion), { minLength: 1, maxLength: 4 }));
 
 describe.each<[string, LogMergeRules]>([
-  ["payload, up to version 6", { orderingField: AT, deletions: "payload" }],
-  ["event time, from version 8", { orderingField: AT, deletions: "event-time" }],
-  ["commit time, without an ordering field", { orderingField: undefined, deletions: "payload" }],
+  ["payload, up to version 6", { orderingField: AT, deletions: "payload", weighsStored: true }],
+  ["the latest, up to version 6", { orderingField: AT, deletions: "payload", weighsStored: false }],
+  ["event time, from version 8", { orderingField: AT, deletions: "event-time", weighsStored: true }],
+  ["commit time, without an ordering field", { orderingField: undefined, deletions: "payload", weighsStored: true }],
 ])("by the rule of %s", (_, rules) => {
   test("random logs leave the version that the rules name (MR-15, MR-16, MR-17)", async () => {
     await fc.assert(
@@ -148,7 +162,7 @@ test("what Spark left of a key that came back older than its deletion (MR-15)", 
     note,
     isDeletion,
   });
-  const rules: LogMergeRules = { orderingField: AT, deletions: "payload" };
+  const rules = { orderingField: AT, deletions: "payload", weighsStored: true } as const;
   const back = await merge([[one(200n, true)], [one(150n, false, "back")]], rules);
   expect(contentOf(back).get("a")).toEqual({ note: "back", limit: 150n });
   const older = await merge([[one(200n, false, "kept")], [one(150n, true)]], rules);

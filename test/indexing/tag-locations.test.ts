@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { createBaseFiles } from "../../src/file-group/base-file-writer.ts";
-import type { FileSlice } from "../../src/file-group/file-slice.ts";
+import type { BaseFileSlice, FileSlice } from "../../src/file-group/file-slice.ts";
 import { createTaskRunner, type TaskRunner } from "../../src/file-group/task-runner.ts";
 import { createTableSchema } from "../../src/format/schema.ts";
 import { bucketsOfKeys } from "../../src/indexing/bucket-hash.ts";
@@ -37,7 +37,7 @@ async function makeSlice(
   fileId: string,
   keys: readonly string[],
   indexed = true,
-): Promise<FileSlice> {
+): Promise<BaseFileSlice> {
   const rows = keys.map((id) => ({ id }));
   const name = `${fileId}-0_0-0-0_20260102000000000.parquet`;
   const path = `${partitionPath}/${name}`;
@@ -49,7 +49,13 @@ async function makeSlice(
   }
   const sizeBytes = (await storage.findObject(path))?.sizeBytes ?? 0;
   const baseFile = { path, fileName: name, instant: "20260102000000000", sizeBytes };
-  return { partitionPath, fileId: `${fileId}-0`, baseFile };
+  return {
+    partitionPath,
+    fileId: `${fileId}-0`,
+    baseInstant: baseFile.instant,
+    baseFile,
+    logFiles: [],
+  };
 }
 
 function tableWith(index: IndexConfig): IndexedTable {

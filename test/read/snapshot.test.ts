@@ -10,6 +10,7 @@ import {
   dataFilesOf,
   regroup,
 } from "./counted-table.ts";
+import { baseSlices } from "../support/base-slices.ts";
 
 const FIELDS = {
   id: "string",
@@ -78,7 +79,7 @@ describe("what is there", () => {
     await table.upsert([row("a", null, 5), row("b", null, 5)]);
     await table.delete([{ id: "a" }, { id: "b" }]);
     expect(await table.read().toArray()).toEqual([]);
-    const [slice] = await table.files();
+    const [slice] = await baseSlices(table);
     expect(slice?.baseFile.sizeBytes).toBeGreaterThan(0);
     // The ordering value went with the row.
     await table.upsert([row("a", null, 1)]);

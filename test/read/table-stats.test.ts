@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { HudiTable } from "../../src/hudi-table.ts";
 import { createMemoryTable, SMALL_WRITES } from "../support/memory-table.ts";
 import { createCountedTable } from "./counted-table.ts";
+import { baseSlices } from "../support/base-slices.ts";
 
 const TABLE = {
   fields: { id: "string", region: "string", text: "string" },
@@ -22,7 +23,7 @@ function row(id: string, region: string, length = 10): Row {
 }
 
 async function sizesOf(table: HudiTable<Row>): Promise<number[]> {
-  return (await table.files()).map(({ baseFile }) => baseFile.sizeBytes);
+  return (await baseSlices(table)).map(({ baseFile }) => baseFile.sizeBytes);
 }
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
@@ -93,7 +94,7 @@ describe("the numbers of a table", () => {
   test("tell apart what no reader sees: older versions, replaced groups, files of the dead (FS-8)", async () => {
     const { table, store } = await createMemoryTable(TABLE);
     await table.upsert([row("a", "eu"), row("b", "us")]);
-    const [old] = (await table.files()).filter(({ partitionPath }) => partitionPath === "eu");
+    const [old] = (await baseSlices(table)).filter(({ partitionPath }) => partitionPath === "eu");
     await table.upsert([row("a", "eu", 20)]);
     expect((await table.stats()).oldFiles).toEqual({ count: 1, bytes: old?.baseFile.sizeBytes });
     await table.insertOverwrite([row("n", "us")]);

@@ -10,6 +10,7 @@ import type { MemoryStore } from "../../src/storage/memory-store.ts";
 import { createMemoryTable, type ProcessOptions, processOptions } from "../support/memory-table.ts";
 import { type AnyRow, rowTexts } from "../support/row-text.ts";
 import { completedCommits, loadMetadata, timelineFiles } from "../support/store-checks.ts";
+import { baseSlices } from "../support/base-slices.ts";
 
 type Clock = ProcessOptions["clock"] & { advance(ms: number): void };
 interface World {
@@ -129,7 +130,7 @@ describe("the commit of a change", () => {
       expect(inflight).toContain(stat.fileId);
       expect(stat).toMatchObject({ numInserts: 0, numUpdateWrites: 0, numDeletes: 0 });
     }
-    for (const { baseFile } of await table.files()) {
+    for (const { baseFile } of await baseSlices(table)) {
       expect(baseFile.instant).toBe(instant);
       const { storage } = processOptions(store, { clock: { now: () => 0 } as never });
       const reader = await openBaseFile(storage as MemoryStorage, baseFile);
@@ -223,7 +224,7 @@ describe("old files", () => {
     const old = { ...next, at: 0n, city: "Rome", id: "c" };
     const { instant } = await table.upsert([next, old]);
     expect(
-      (await table.files()).map(({ baseFile }) => baseFile.instant === instant).sort(),
+      (await baseSlices(table)).map(({ baseFile }) => baseFile.instant === instant).sort(),
     ).toEqual([false, true]);
     expect(await column(table, "note")).toEqual(["new", null, null]);
     expect(await column(table, "seats")).toEqual([1n << 40n, null, 3n]);
@@ -451,7 +452,7 @@ describe("beside other writers", () => {
       const { instant } = await table.evolve([{ rename: "seats", to: "places" }], {
         rewrite: true,
       });
-      const files = await table.files();
+      const files = await baseSlices(table);
       expect(new Set(files.map(({ baseFile }) => baseFile.instant))).toEqual(new Set([instant]));
       const places = await column(table, "places");
       expect(places).toEqual(op === "upsert" ? [9, null, 3, 4] : [1, null, 3, 4]);
@@ -480,7 +481,7 @@ describe("beside other writers", () => {
     });
     const { instant } = await table.evolve([{ rename: "seats", to: "places" }], { rewrite: true });
     expect((await insert).instant < instant).toBe(true);
-    const files = await table.files();
+    const files = await baseSlices(table);
     expect(files.every(({ baseFile }) => baseFile.instant === instant)).toBe(true);
     expect(await column(table, "places")).toEqual([1, null, 3, 4]);
   });

@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import type { HudiTable } from "../../src/hudi-table.ts";
 import type { MemoryStore } from "../../src/storage/memory-store.ts";
 import { createMemoryTable, SMALL_WRITES } from "../support/memory-table.ts";
+import { baseSlices } from "../support/base-slices.ts";
 
 const SCALE = env.HUDI_LAKE_LONG === "1" ? 64 : 1;
 const TARGET_BYTES = SCALE * 64 * 1024;
@@ -80,7 +81,7 @@ class Workload {
 
 /** Removes versions of files that are not the newest, as a cleaner does. */
 async function clean(table: HudiTable<Row>, store: MemoryStore): Promise<void> {
-  const newest = new Set((await table.files()).map(({ baseFile }) => baseFile.path));
+  const newest = new Set((await baseSlices(table)).map(({ baseFile }) => baseFile.path));
   const old = [...store.paths()].filter((path) => path.endsWith(".parquet") && !newest.has(path));
   store.delete(old);
 }
@@ -88,7 +89,7 @@ async function clean(table: HudiTable<Row>, store: MemoryStore): Promise<void> {
 /** Sizes as shares of the target, by partition. */
 async function sharesOf(table: HudiTable<Row>): Promise<Map<string, number[]>> {
   const shares = new Map<string, number[]>();
-  for (const { partitionPath, baseFile } of await table.files()) {
+  for (const { partitionPath, baseFile } of await baseSlices(table)) {
     const list = shares.get(partitionPath) ?? [];
     shares.set(partitionPath, [...list, baseFile.sizeBytes / TARGET_BYTES]);
   }

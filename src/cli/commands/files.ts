@@ -1,6 +1,6 @@
 // `lake files`: the latest file slice of each file group.
 import type { Command } from "commander";
-import type { FileSlice } from "../../file-group/file-slice.ts";
+import { type FileSlice, sliceBytes } from "../../file-group/file-slice.ts";
 import { addCommonFlags, type CommonFlags } from "../flags.ts";
 import { type LakeIo, terminalWidth } from "../lake-io.ts";
 import { useTable } from "../open-table.ts";
@@ -26,19 +26,27 @@ const COLUMNS: readonly TableColumn[] = [
   { name: "size", align: "right" },
 ];
 
+/** Of tables whose slices have logs. */
+const LOG_COLUMNS: readonly TableColumn[] = [
+  { name: "logs", align: "right" },
+  { name: "log size", align: "right" },
+];
+
 async function runFiles(io: LakeIo, location: string, flags: CommonFlags): Promise<void> {
   await useTable(location, flags, io, async (table) => {
     const slices = [...(await table.files({ signal: io.signal }))].sort(compareSlices);
     const partitions = new Set(slices.map((slice) => slice.partitionPath)).size;
-    const sizeBytes = slices.reduce((sum, slice) => sum + slice.baseFile.sizeBytes, 0);
+    const sizeBytes = slices.reduce((sum, slice) => sum + sliceBytes(slice), 0);
     const document = {
       table: table.location,
-      files: slices.map(({ partitionPath, fileId, baseFile }) => ({
+      files: slices.map(({ partitionPath, fileId, baseInstant, baseFile, logFiles }) => ({
         partition: partitionPath,
         fileId,
-        instant: baseFile.instant,
-        sizeBytes: baseFile.sizeBytes,
-        path: baseFile.path,
+        instant: baseInstant,
+        ...(baseFile && { sizeBytes: baseFile.sizeBytes, path: baseFile.path }),
+        ...(logFiles.length > 0 && {
+          logs: logFiles.map(({ path, sizeBytes: bytes }) => ({ path, sizeBytes: bytes })),
+        }),
       })),
       partitions,
       sizeBytes,
@@ -59,10 +67,15 @@ function formatSlices(
 ): string {
   if (slices.length === 0) return "";
   const first = partitionFields.length === 0 ? 1 : 0;
-  const rows = slices.map(({ partitionPath, fileId, baseFile }) =>
-    [partitionPath, fileId, baseFile.instant, formatSize(baseFile.sizeBytes)].slice(first),
-  );
-  return `${formatTable(COLUMNS.slice(first), rows, terminalWidth(io.stdout))}\n`;
+  const hasLogs = slices.some(({ logFiles }) => logFiles.length > 0);
+  const columns = [...COLUMNS.slice(first), ...(hasLogs ? LOG_COLUMNS : [])];
+  const rows = slices.map(({ partitionPath, fileId, baseInstant, baseFile, logFiles }) => {
+    const logBytes = logFiles.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const base = [partitionPath, fileId, baseInstant, formatSize(baseFile?.sizeBytes ?? 0)];
+    const logs = hasLogs ? [String(logFiles.length), formatSize(logBytes)] : [];
+    return [...base.slice(first), ...logs];
+  });
+  return `${formatTable(columns, rows, terminalWidth(io.stdout))}\n`;
 }
 
 function compareSlices(a: FileSlice, b: FileSlice): number {
