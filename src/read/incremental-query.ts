@@ -195,7 +195,9 @@ function requireTouchedSlices(
   for (const [key, files] of touched.groups) {
     const [partitionPath, fileId] = key.split("\n") as [string, string];
     if (!keepPartition(partitionPath, true) || view.replacedGroups.has(key)) continue;
-    const lost = files.find((file) => !isHeld(present.get(key), file));
+    const lost = files
+      .filter((file) => !isHeld(present.get(key), file))
+      .reduce<TouchedFile | undefined>((a, b) => (a && a.commit > b.commit ? a : b), undefined);
     if (!lost) continue;
     const fact = `what commit ${lost.commit} wrote to file group ${fileId} of partition ${JSON.stringify(partitionPath)} was cleaned`;
     throw expired(`what changed after ${after}`, fact, lost.commit);

@@ -185,7 +185,6 @@ describe("what is there", () => {
 
 describe("tables that are not read", () => {
   test.each([
-    ["hoodie.table.type=COPY_ON_WRITE", "hoodie.table.type=MERGE_ON_READ", /a merge-on-read table/],
     ["base.file.format=PARQUET", "base.file.format=ORC", /ORC base files/],
     ["drop.partition.columns=false", "drop.partition.columns=true", /drop.partition.columns=true/],
     [

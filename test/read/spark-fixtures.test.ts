@@ -14,6 +14,7 @@ import {
   type TableExpectation,
 } from "../../fixtures/tables/table-fixtures.ts";
 import { HudiTable, type Scan, type TableOptions } from "../../src/index.ts";
+import { META_FIELDS } from "../../src/layout/record-key.ts";
 import { canonicalRows, type EngineRow } from "../engines/support/engine-rows.ts";
 import { collectEngineRows, toLakeRow } from "../engines/support/lake-rows.ts";
 
@@ -63,10 +64,19 @@ function startRead(
   return table.incremental({ columns, after, upTo: completionOf(expected, expected.end) });
 }
 
+/**
+ * What changed in a merge-on-read table of version 6 Spark reads from the files of the range alone, so
+ * that it shows a row in a log which loses against one that was stored before (IN-7).
+ */
+function withoutStale(table: HudiTable, rows: readonly EngineRow[]): readonly EngineRow[] {
+  if (table.config.type === "copy-on-write" || table.config.version !== 6) return rows;
+  return rows.filter(({ note }) => !/^stale/.test(String(note)));
+}
+
 /** The rows without the meta columns, as the API takes them. */
 function dataRows(rows: readonly EngineRow[]): EngineRow[] {
   return rows.map((row) =>
-    Object.fromEntries(Object.entries(row).filter(([name]) => !name.startsWith("_hoodie_"))),
+    Object.fromEntries(Object.entries(row).filter(([name]) => !META_FIELDS.includes(name))),
   );
 }
 
@@ -74,8 +84,8 @@ function dataRows(rows: readonly EngineRow[]): EngineRow[] {
  * The rows of a scan as Spark shows them: it takes the partition column from the path, where an
  * empty text and a null are one folder. We give what the file holds.
  */
-async function collectAsSpark(scan: Scan<object>): Promise<EngineRow[]> {
-  const rows = await collectEngineRows(scan);
+async function collectAsSpark(table: HudiTable, scan: Scan<object>): Promise<EngineRow[]> {
+  const rows = await collectEngineRows(scan, await table.schema());
   return rows.map((row) => (row.region === "" ? { ...row, region: null } : row));
 }
 
@@ -95,7 +105,7 @@ function showFolders(table: HudiTable, rows: readonly EngineRow[]): EngineRow[] 
 }
 
 function readData(table: HudiTable): Promise<EngineRow[]> {
-  return collectAsSpark(table.read());
+  return collectAsSpark(table, table.read());
 }
 
 const CUSTOM = {
@@ -135,9 +145,10 @@ describe.each(NAMES)("%s", (name) => {
     const expected = await loadExpectation(name, kind);
     expect(expected.rows.length).toBeGreaterThan(0);
     await using table = await openFixture(name, paths.get(name) as string);
-    const found = await collectAsSpark(startRead(table, kind, expected));
+    const found = await collectAsSpark(table, startRead(table, kind, expected));
     const rows = kind === "incremental" ? found : showFolders(table, found);
-    expect(canonicalRows(rows)).toEqual(canonicalRows(expected.rows));
+    const shown = kind === "incremental" ? withoutStale(table, expected.rows) : expected.rows;
+    expect(canonicalRows(rows)).toEqual(canonicalRows(shown));
   });
 
   test("Arrow batches hold as many rows, and the schema has the columns that Spark sees", async () => {
@@ -147,7 +158,7 @@ describe.each(NAMES)("%s", (name) => {
     for await (const batch of table.read().batches()) rowCount += batch.numRows;
     expect(rowCount).toBe(expected.rows.length);
     const { fields } = await table.schema();
-    const names = columnsOf(expected).filter((column) => !column.startsWith("_hoodie_"));
+    const names = columnsOf(expected).filter((column) => !META_FIELDS.includes(column));
     // Spark puts the partition column last, wherever it is in the table.
     expect(fields.map((field) => field.name).sort()).toEqual(names.sort());
   });
