@@ -3,7 +3,7 @@ import { HudiError } from "./errors.ts";
 import type { FileSlice } from "./file-group/file-slice.ts";
 import { loadCommitMetadata, loadFileSystemView } from "./file-group/file-system-view.ts";
 import { loadTableSchema } from "./file-group/table-schema.ts";
-import { createTaskRunner, type TaskRunner, type WorkerOptions } from "./file-group/task-runner.ts";
+import { createTaskRunner, type TaskRunner } from "./file-group/task-runner.ts";
 import type { TableSchema } from "./format/schema.ts";
 import { addKeyProperties } from "./layout/key-options.ts";
 import type { SchemaChange } from "./layout/schema-change.ts";
@@ -23,9 +23,16 @@ import { planSnapshot } from "./read/snapshot-query.ts";
 import { loadTableStats, type StatsOptions, type TableStats } from "./read/table-stats.ts";
 import { bestEffort } from "./runtime/concurrency.ts";
 import { type Runtime, systemRuntime } from "./runtime/runtime.ts";
-import { openStorage, type StorageSettings } from "./storage/open-storage.ts";
+import { openStorage } from "./storage/open-storage.ts";
 import { withReadCache } from "./storage/read-cache.ts";
 import type { Storage } from "./storage/storage.ts";
+import type {
+  Abortable,
+  InstantRange,
+  ReadOptions,
+  SnapshotRead,
+  TableOptions,
+} from "./table-options.ts";
 import { type ActiveTimeline, loadActiveTimeline } from "./timeline/active-timeline.ts";
 import type { CommitMetadata } from "./timeline/commit-metadata.ts";
 import type { Instant } from "./timeline/instant.ts";
@@ -51,51 +58,6 @@ import {
 } from "./write/table-writer.ts";
 import type { Commit, WriteEnvironment } from "./write/write-operation.ts";
 import type { WriteSettings } from "./write/write-settings.ts";
-
-/** Every call can be aborted; it then throws the signal's reason. */
-export interface Abortable {
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** How a table is reached and written. */
-export interface TableOptions extends Abortable {
-  /** Settings of the store, or a storage of one's own in place of the location's. */
-  readonly storage?: StorageSettings | Storage | undefined;
-  readonly write?: Partial<WriteSettings> | undefined;
-  readonly workers?: WorkerOptions | undefined;
-  /** `drop` switches off a metadata table that this library would leave stale. */
-  readonly metadataTable?: "drop" | undefined;
-  /** Settings of the key generator that `hoodie.properties` lacks, by Hudi's names; for `open`. */
-  readonly properties?: Readonly<Record<string, string>> | undefined;
-  /** Clock and randomness; for tests. */
-  readonly runtime?: Runtime | undefined;
-}
-
-type Test<V> =
-  | V
-  | {
-      readonly eq?: V;
-      readonly ne?: V;
-      readonly gt?: V;
-      readonly gte?: V;
-      readonly lt?: V;
-      readonly lte?: V;
-      readonly in?: readonly V[];
-    };
-/** A filter: every named column passes its test. A value stands for equality, null for "is null". */
-export type Where<Row> = { readonly [K in keyof Row]?: Test<Row[K]> };
-
-/** What to read. */
-export interface ReadOptions<Row, C extends keyof Row> extends Abortable {
-  readonly columns?: readonly C[] | undefined;
-  readonly where?: Where<Row> | Predicate | undefined;
-}
-
-/** A half-open range of commits: `after` is left out, `upTo` included (default: the newest safe one). */
-export interface InstantRange extends Abortable {
-  readonly after?: string | undefined;
-  readonly upTo?: string | undefined;
-}
 
 /** An open Hudi table. */
 export class HudiTable<Row extends object = Record<string, unknown>> implements AsyncDisposable {
@@ -130,7 +92,7 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
   }
 
   /**
-   * Creates an empty copy-on-write table of version 6, of a field list or of an Avro or Arrow schema.
+   * Creates an empty table of version 6, of a field list or of an Avro or Arrow schema.
    * Throws `ALREADY_EXISTS` where there is one, `INVALID` for a definition that makes no table and
    * `UNSUPPORTED` for a type that no table of this version holds.
    */
@@ -271,13 +233,14 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
 
   /** The rows as of now, or as of an instant or time. Nothing is read before it is iterated. */
   read<C extends keyof Row = keyof Row>(
-    options: ReadOptions<Row, C> & { readonly asOf?: string | Date | undefined } = {},
+    options: ReadOptions<Row, C> & SnapshotRead = {},
   ): Scan<Pick<Row, C>> {
     const query = this.#query(options);
-    const { asOf } = options;
+    const { asOf, readOptimized } = options;
     const plan = async (): ReturnType<typeof planSnapshot> =>
       planSnapshot(this.#context, {
         ...query(),
+        readOptimized,
         asOf: asOf === undefined ? undefined : parseAsOf(asOf, this.config.timelineZone),
       });
     return new PlannedScan(this.#context.storage, plan, options.signal);

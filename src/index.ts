@@ -1,16 +1,10 @@
 // The public names, and nothing else.
 export { HudiError, type HudiErrorCode, isHudiError } from "./errors.ts";
 export type { BaseFile, FileSlice } from "./file-group/file-slice.ts";
+export type { LogFile } from "./file-group/log-file.ts";
 export type { WorkerOptions } from "./file-group/task-runner.ts";
 export type { ColumnType, Field, TableSchema } from "./format/schema.ts";
-export {
-  type Abortable,
-  HudiTable,
-  type InstantRange,
-  type ReadOptions,
-  type TableOptions,
-  type Where,
-} from "./hudi-table.ts";
+export { HudiTable } from "./hudi-table.ts";
 export type { ColumnPlace } from "./layout/column-tree.ts";
 export type { AvroRecordSchema, SchemaSource } from "./layout/definition-schema.ts";
 export type { IndexDefinition } from "./layout/index-definition.ts";
@@ -56,6 +50,14 @@ export { MemoryStorage } from "./storage/memory-storage.ts";
 export { MemoryStore } from "./storage/memory-store.ts";
 export type { StorageSettings } from "./storage/open-storage.ts";
 export type { Storage } from "./storage/storage.ts";
+export type {
+  Abortable,
+  InstantRange,
+  ReadOptions,
+  SnapshotRead,
+  TableOptions,
+  Where,
+} from "./table-options.ts";
 export type { CommitMetadata, WriteStat } from "./timeline/commit-metadata.ts";
 export type { Action, Instant, InstantState } from "./timeline/instant.ts";
 export type { EvolveOptions } from "./write/evolve-table.ts";

@@ -16,6 +16,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["indexing"],
   ["write", "read"],
   ["services"],
+  ["table-options.ts"],
   ["hudi-table.ts"],
   ["index.ts", "ingest"],
   ["cli"],

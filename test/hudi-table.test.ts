@@ -10,9 +10,9 @@ import { parseTableConfig } from "../src/layout/table-config.ts";
 import type { StorageCall } from "../src/storage/memory-faults.ts";
 import { MemoryStorage } from "../src/storage/memory-storage.ts";
 import { MemoryStore } from "../src/storage/memory-store.ts";
+import { baseSlices } from "./support/base-slices.ts";
 import { createMemoryTable, SMALL_WRITES } from "./support/memory-table.ts";
 import { rowTexts } from "./support/row-text.ts";
-import { baseSlices } from "./support/base-slices.ts";
 
 const FIELDS = { id: "string", city: "string?", n: "int", at: "long?" } as const;
 
@@ -383,7 +383,9 @@ describe("file sizes", () => {
     const files = await baseSlices(table);
     const smallest = files.find(({ baseFile }) => baseFile.sizeBytes === small)?.fileId;
     const { instant } = await table.insert([wide("f", 6)]);
-    const touched = (await baseSlices(table)).filter(({ baseFile }) => baseFile.instant === instant);
+    const touched = (await baseSlices(table)).filter(
+      ({ baseFile }) => baseFile.instant === instant,
+    );
     expect(touched.map(({ fileId }) => fileId)).toEqual([smallest]);
     // More than both take: the rest goes to a new group, and none is much larger than asked for.
     await table.upsert(Array.from({ length: 40 }, (_, n) => wide(`k${n}`, n + 10)));

@@ -115,8 +115,9 @@ async function create(): Promise<void> {
   await HudiTable.create("here", { ...base, recordKey: "id", orderingField: "at" });
   // @ts-expect-error: there is no such type
   await HudiTable.create("here", { ...base, fields: { id: "text" }, recordKey: "id" });
-  // @ts-expect-error: merge-on-read is not there yet
   await HudiTable.create("here", { ...base, type: "merge-on-read", recordKey: "id" });
+  // @ts-expect-error: there is no such kind of table
+  await HudiTable.create("here", { ...base, type: "mor", recordKey: "id" });
   await HudiTable.create("here", {
     ...base,
     recordKey: "id",

@@ -1,7 +1,8 @@
 // Opens the table that a command names, for as long as the command runs.
-import type { HudiTable, TableOptions } from "../hudi-table.ts";
+import type { HudiTable } from "../hudi-table.ts";
 import type { StorageSettings } from "../storage/open-storage.ts";
 import type { Storage } from "../storage/storage.ts";
+import type { TableOptions } from "../table-options.ts";
 import { type CommonFlags, readProperties } from "./flags.ts";
 import type { LakeIo } from "./lake-io.ts";
 

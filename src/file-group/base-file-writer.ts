@@ -78,18 +78,27 @@ export interface CreateTask extends WriteTarget {
   readonly keys: BytesColumn;
 }
 
-/** One base file as written; the numbers of its write stat. */
+/** One data file as written; the numbers of its write stat. */
 export interface WrittenFile {
   readonly fileId: string;
   readonly path: string;
   readonly partitionPath: string;
-  /** Instant of the file that this one follows, or undefined for a new file group. */
+  /** Instant of the slice that this file follows or is added to, or undefined for a new file group. */
   readonly previousInstant: string | undefined;
   readonly rowCount: number;
   readonly insertCount: number;
   readonly updateCount: number;
   readonly deleteCount: number;
   readonly sizeBytes: number;
+  /** Only of a log file. */
+  readonly log?: {
+    readonly fileName: string;
+    readonly version: number;
+    /** Name of the base file that it lies on; "" without one. */
+    readonly baseFile: string;
+    /** The logs of the slice, this one last. */
+    readonly logFiles: readonly string[];
+  };
 }
 
 /** Carries a merge out. Undefined when no row changes, in which case nothing is written. */

@@ -12,9 +12,18 @@ import {
   mergeBaseFile,
   type WrittenFile,
 } from "./base-file-writer.ts";
+import { type AppendTask, appendToLog } from "./log-file-writer.ts";
+import { type FindRowsTask, type FoundRows, findRows } from "./slice-rows.ts";
 
 /** Any work on one file group. */
-export type FileGroupTask = FindKeysTask | ReadRowsTask | MergeTask | CreateTask | RewriteTask;
+export type FileGroupTask =
+  | FindKeysTask
+  | ReadRowsTask
+  | MergeTask
+  | CreateTask
+  | RewriteTask
+  | AppendTask
+  | FindRowsTask;
 
 /** What a task gives back. */
 export interface FileGroupResults {
@@ -23,6 +32,8 @@ export interface FileGroupResults {
   readonly merge: WrittenFile | undefined;
   readonly create: readonly WrittenFile[];
   readonly rewrite: WrittenFile;
+  readonly append: readonly WrittenFile[];
+  readonly "find-rows": FoundRows;
 }
 
 /** Carries a task out. */
@@ -51,6 +62,10 @@ function runTask(
       return createBaseFiles(storage, task, signal);
     case "rewrite":
       return rewriteBaseFile(storage, task, signal);
+    case "append":
+      return appendToLog(storage, task, signal);
+    case "find-rows":
+      return findRows(storage, task, signal);
   }
 }
 
@@ -61,6 +76,8 @@ export function estimateTaskBytes(task: FileGroupTask): number {
       return task.file.sizeBytes / 4 + task.keys.data.length;
     case "read-rows":
       return task.file.sizeBytes / 2;
+    case "find-rows":
+      return task.source.logFiles.reduce((sum, log) => sum + log.sizeBytes, task.keys.data.length);
     case "merge":
       return (
         task.base.sizeBytes + rowBytes(task.changes.batch.columns, 0, task.changes.batch.rowCount)
@@ -68,6 +85,7 @@ export function estimateTaskBytes(task: FileGroupTask): number {
     case "rewrite":
       return task.base.sizeBytes;
     case "create":
+    case "append":
       return rowBytes(task.batch.columns, 0, task.batch.rowCount);
   }
 }
@@ -82,6 +100,7 @@ export function taskTransfers(task: FileGroupTask): ArrayBuffer[] {
 function taskColumns(task: FileGroupTask): readonly Column[] {
   switch (task.kind) {
     case "find-keys":
+    case "find-rows":
       return [task.keys];
     case "read-rows":
     case "rewrite":
@@ -90,5 +109,11 @@ function taskColumns(task: FileGroupTask): readonly Column[] {
       return [task.keys, ...task.changes.batch.columns];
     case "create":
       return [task.keys, ...task.batch.columns];
+    case "append": {
+      const deleted = [task.graves, task.deletes].flatMap(({ keys, ordering }) =>
+        ordering ? [keys, ordering] : [keys],
+      );
+      return [task.keys, ...task.batch.columns, ...deleted];
+    }
   }
 }

@@ -23,7 +23,11 @@ import {
   groupFiles,
   sliceFiles,
 } from "./file-slice.ts";
-import { createVisibilityTest, type InstantTest, type VisibleInstants } from "./visible-instants.ts";
+import {
+  createVisibilityTest,
+  type InstantTest,
+  type VisibleInstants,
+} from "./visible-instants.ts";
 
 const LISTINGS_AT_ONCE = 16;
 

@@ -6,7 +6,11 @@ import type { TableSchema } from "../format/schema.ts";
 import type { Storage } from "../storage/storage.ts";
 import { type BaseFileRef, openBaseFile } from "./base-file.ts";
 import { findKeysIn } from "./base-file-keys.ts";
-import { type BaseFileMergePlan, type PositionChanges, planBaseFileMerge } from "./base-file-merge.ts";
+import {
+  type BaseFileMergePlan,
+  type PositionChanges,
+  planBaseFileMerge,
+} from "./base-file-merge.ts";
 import type { LogFile } from "./log-file.ts";
 import { type LogMergeRules, type LogRows, type MergedLogs, mergeLogs } from "./log-merge.ts";
 import { type CorruptRange, scanLogFiles } from "./log-scan.ts";

@@ -1,10 +1,13 @@
 // Finds the file groups that hold the keys of a write, by the index of the table.
 // Rules: spec/format/indexing.md, IX-1 to IX-9.
 import type { FoundKeys } from "../file-group/base-file-keys.ts";
-import { type BaseFileSlice, type FileSlice, hasBaseFile } from "../file-group/file-slice.ts";
+import { type FileSlice, hasBaseFile } from "../file-group/file-slice.ts";
+import type { LogMergeRules } from "../file-group/log-merge.ts";
 import type { TaskRunner } from "../file-group/task-runner.ts";
-import type { BytesColumn } from "../format/column-batch.ts";
+import type { VisibleInstants } from "../file-group/visible-instants.ts";
+import type { BytesColumn, ColumnBatch } from "../format/column-batch.ts";
 import { gatherColumnSteps, takeNumbers } from "../format/column-gather.ts";
+import type { Field } from "../format/schema.ts";
 import type { RowPartitions } from "../layout/partition-path.ts";
 import { isGlobalIndex, type TableConfig } from "../layout/table-config.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
@@ -20,58 +23,85 @@ export interface KeysToTag {
 
 /** The keys found in one file slice. */
 export interface TaggedSlice {
-  readonly slice: BaseFileSlice;
+  readonly slice: FileSlice;
   /** Indexes into `KeysToTag.rows`, one for each position. */
   readonly entries: Int32Array;
   /** Rows of the base file, ascending. */
   readonly positions: Int32Array;
   readonly fileRowCount: number;
   readonly fileDataBytes: number;
+  /** The rows found, one for each position, where the slice has logs and they were asked for. */
+  readonly stored?: ColumnBatch;
+}
+
+/** How rows of slices with logs are found; `positions` are then counted, as such rows have none. */
+export interface LogLookUp {
+  readonly visible: VisibleInstants;
+  readonly rules: LogMergeRules;
+  /** Columns to read of the rows that are found. */
+  readonly fields: readonly Field[];
 }
 
 /** What tagging has to know of a table. */
 export type IndexedTable = Pick<TableConfig, "index" | "partitionFields" | "bucketHashFields">;
 
-/** Looks the keys up in every slice that may hold them. */
+/**
+ * Looks the keys up in every slice that may hold them: in base files, and in logs where `logs` says how.
+ */
 export async function tagLocations(
   runner: TaskRunner,
   table: IndexedTable,
   slices: readonly FileSlice[],
   wanted: KeysToTag,
   signal?: AbortSignal,
+  logs?: LogLookUp,
 ): Promise<TaggedSlice[]> {
   const findEntries = await groupEntries(table, slices, wanted, signal);
   const tagged = await mapConcurrently(
-    slices.filter(hasBaseFile).flatMap((slice) => {
+    slices.flatMap((slice) => {
       const entries = findEntries(slice);
       return entries ? [{ slice, entries }] : [];
     }),
     runner.concurrency,
-    async ({ slice, entries }) => {
+    async ({ slice, entries }): Promise<TaggedSlice[]> => {
       const rows = takeNumbers(wanted.rows, entries);
-      const found: FoundKeys = await runner.run(
-        {
-          kind: "find-keys",
-          file: { path: slice.baseFile.path, sizeBytes: slice.baseFile.sizeBytes },
-          keys: (await runInTurns(
-            gatherColumnSteps(wanted.keys, undefined, rows),
-            signal,
-          )) as BytesColumn,
-          useFooter: table.index.kind.endsWith("bloom"),
-        },
-        signal,
-      );
-      return {
-        slice,
-        entries: takeNumbers(entries, found.rows),
-        positions: found.positions,
-        fileRowCount: found.fileRowCount,
-        fileDataBytes: found.fileDataBytes,
-      };
+      const cut = gatherColumnSteps(wanted.keys, undefined, rows);
+      const keys = (await runInTurns(cut, signal)) as BytesColumn;
+      if (logs && slice.logFiles.length > 0) {
+        return [await findMergedRows(runner, slice, entries, keys, logs, signal)];
+      }
+      if (!hasBaseFile(slice)) return [];
+      const { path, sizeBytes } = slice.baseFile;
+      const useFooter = table.index.kind.endsWith("bloom");
+      const task = { kind: "find-keys", file: { path, sizeBytes }, keys, useFooter } as const;
+      const { rows: found, ...rest }: FoundKeys = await runner.run(task, signal);
+      return [{ slice, entries: takeNumbers(entries, found), ...rest }];
     },
     signal,
   );
-  return tagged;
+  return tagged.flat();
+}
+
+async function findMergedRows(
+  runner: TaskRunner,
+  slice: FileSlice,
+  entries: Int32Array,
+  keys: BytesColumn,
+  { visible, rules, fields }: LogLookUp,
+  signal: AbortSignal | undefined,
+): Promise<TaggedSlice> {
+  const { baseFile, logFiles } = slice;
+  const base = baseFile && { path: baseFile.path, sizeBytes: baseFile.sizeBytes };
+  const source = { base, logFiles, visible, rules };
+  const { rows, batch } = await runner.run({ kind: "find-rows", source, keys, fields }, signal);
+  return {
+    slice,
+    entries: takeNumbers(entries, rows),
+    positions: Int32Array.from(rows.keys()),
+    fileRowCount: 0,
+    fileDataBytes: 0,
+    stored: batch,
+  };
 }
 
 /** Tells which entries a slice may hold: undefined where none. */
@@ -115,8 +145,8 @@ const ENTRIES_A_STEP = 131_072;
 /** Up to so many places are numbered in an array. */
 const MOST_COUNTED_PLACES = 1_048_576;
 
-/** The entries of each place, by its number. */
-function* groupByPlace(
+/** The entries of each place, by its number; entry `e` is row `rows[e]`. */
+export function* groupByPlace(
   rows: Int32Array,
   placeOf: (row: number) => number,
   placeCount: number,

@@ -1,5 +1,5 @@
-// Properties of the key generator that a table's own properties lack. Rules: spec/format/record-key.md,
-// RK-19.
+// Properties of the key generator and the index that a table's own properties lack. Rules:
+// spec/format/record-key.md RK-19, spec/format/indexing.md IX-10.
 import { HudiError } from "../errors.ts";
 import {
   COMPLEX_KEY_ENCODING,
@@ -7,18 +7,19 @@ import {
   PARTITION_KINDS,
   parseKeyGenerator,
 } from "./key-generator.ts";
-import type { TableConfig } from "./table-config.ts";
+import { INDEX_PROPERTIES, parseHashFields, parseIndex, type TableConfig } from "./table-config.ts";
 
 const KNOWN: ReadonlySet<string> = new Set([
   COMPLEX_KEY_ENCODING,
   LOGICAL_TIMESTAMPS,
   PARTITION_KINDS,
+  ...INDEX_PROPERTIES,
 ]);
 const TIMEBASED = /^hoodie\.(deltastreamer\.)?keygen\.timebased\./;
 
 /**
  * The settings of a table with properties added that a caller gives on opening it. Throws `INVALID`
- * for those that are no settings of keys, and for those that the table has otherwise.
+ * for those that are no settings of keys or of the index, and for those that the table has otherwise.
  */
 export function addKeyProperties(
   config: TableConfig,
@@ -40,7 +41,13 @@ export function addKeyProperties(
   const { version, recordKeyFields } = config;
   const partitionFields = stored.map((field) => field.trim()).filter((field) => field !== "");
   const columns = { version, recordKeyFields, partitionFields };
-  return { ...config, properties, keyGenerator: parseKeyGenerator(properties, columns) };
+  return {
+    ...config,
+    properties,
+    keyGenerator: parseKeyGenerator(properties, columns),
+    index: parseIndex(properties),
+    bucketHashFields: parseHashFields(properties),
+  };
 }
 
 function invalid({ name }: TableConfig, fact: string): HudiError {

@@ -14,6 +14,9 @@ import { PROPERTIES_BACKUP_PATH, PROPERTIES_PATH } from "./table-paths.ts";
 /** How record keys are found again. */
 export type IndexKind = "bloom" | "simple" | "global-bloom" | "global-simple" | "bucket";
 
+/** Whether updates rewrite base files or are logged. */
+export type TableType = "copy-on-write" | "merge-on-read";
+
 /** The index of a table. */
 export interface IndexConfig {
   readonly kind: IndexKind;
@@ -27,7 +30,7 @@ export interface IndexConfig {
 export interface TableConfig {
   readonly name: string;
   readonly databaseName: string;
-  readonly type: "copy-on-write" | "merge-on-read";
+  readonly type: TableType;
   /** 6, 8 or 9. */
   readonly version: number;
   readonly layout: 1 | 2;
@@ -54,6 +57,7 @@ export interface TableConfig {
 /** What a new table is made of. */
 export interface NewTableConfig {
   readonly name: string;
+  readonly type: TableType;
   readonly recordKeyFields: readonly string[];
   readonly partitionFields: readonly string[];
   readonly keyGenerator: KeyGeneratorKind;
@@ -75,12 +79,12 @@ export function tableChecksum(databaseName: string, name: string): string {
   return String(crc32(Buffer.from(`${databaseName}.${name}`, "utf8")));
 }
 
-/** The properties of a new copy-on-write table of version 6. */
+/** The properties of a new table of version 6. */
 export function createTableProperties(config: NewTableConfig): Map<string, string> {
   const properties = new Map<string, string>([
     ["hoodie.table.name", config.name],
     ["hoodie.database.name", "default"],
-    ["hoodie.table.type", "COPY_ON_WRITE"],
+    ["hoodie.table.type", config.type === "copy-on-write" ? "COPY_ON_WRITE" : "MERGE_ON_READ"],
     [VERSION, "6"],
     ["hoodie.timeline.layout.version", "1"],
     ["hoodie.table.base.file.format", "PARQUET"],
@@ -103,6 +107,8 @@ export function createTableProperties(config: NewTableConfig): Map<string, strin
   if (config.orderingField !== undefined) {
     properties.set("hoodie.table.precombine.field", config.orderingField);
     properties.set("hoodie.compaction.payload.class", `${PAYLOAD}.DefaultHoodieRecordPayload`);
+  } else if (config.type === "merge-on-read") {
+    properties.set("hoodie.compaction.payload.class", `${PAYLOAD}.OverwriteWithLatestAvroPayload`);
   }
   return properties;
 }
@@ -256,9 +262,7 @@ export function parseTableConfig(
     baseFileFormat: (properties.get("hoodie.table.base.file.format") ?? "PARQUET").toUpperCase(),
     keepsPartitionColumns: !isTrue(properties, "hoodie.datasource.write.drop.partition.columns"),
     index: parseIndex(properties),
-    bucketHashFields: list(
-      properties.has(HASH_FIELDS) ? HASH_FIELDS : "hoodie.table.recordkey.fields",
-    ),
+    bucketHashFields: parseHashFields(properties),
     properties,
   };
 }
@@ -266,6 +270,27 @@ export function parseTableConfig(
 function isTrue(properties: ReadonlyMap<string, string>, key: string): boolean {
   return properties.get(key)?.toLowerCase() === "true";
 }
+
+/** The key columns that a bucket index hashes: all of them where properties name none. */
+export function parseHashFields(properties: ReadonlyMap<string, string>): string[] {
+  const text = properties.get(HASH_FIELDS) ?? properties.get("hoodie.table.recordkey.fields") ?? "";
+  return text
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+}
+
+/** The property that names the index. */
+export const INDEX_TYPE = "hoodie.index.type";
+/** What a caller may say of the index of a table whose properties do not. */
+export const INDEX_PROPERTIES: readonly string[] = [
+  INDEX_TYPE,
+  "hoodie.index.bucket.engine",
+  "hoodie.bucket.index.num.buckets",
+  "hoodie.bucket.index.hash.field",
+  "hoodie.bloom.index.update.partition.path",
+  "hoodie.simple.index.update.partition.path",
+];
 
 const INDEX_KINDS: readonly IndexKind[] = [
   "bloom",
@@ -275,7 +300,8 @@ const INDEX_KINDS: readonly IndexKind[] = [
   "bucket",
 ];
 
-function parseIndex(properties: ReadonlyMap<string, string>): IndexConfig {
+/** The index that properties name; `bloom`, as in Hudi, where they name none. */
+export function parseIndex(properties: ReadonlyMap<string, string>): IndexConfig {
   const text = properties.get("hoodie.index.type")?.toLowerCase().replace("_", "-");
   const kind = INDEX_KINDS.find((known) => known === text) ?? "bloom";
   const buckets = Number(properties.get(BUCKETS));

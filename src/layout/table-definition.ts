@@ -5,7 +5,7 @@ import type { TableSchema } from "../format/schema.ts";
 import { requireOrderingField, resolveSchema, type SchemaSource } from "./definition-schema.ts";
 import { defineIndex, type IndexDefinition } from "./index-definition.ts";
 import { defineKeys, type KeyDefinition } from "./key-definition.ts";
-import { createTableProperties } from "./table-config.ts";
+import { createTableProperties, type TableType } from "./table-config.ts";
 
 /** The values of a row, by the type of the column. */
 export interface LogicalTypes {
@@ -68,7 +68,8 @@ export type ColumnPath<F extends Fields> = (keyof F & string) | `${keyof F & str
 /** A new table. */
 export interface TableDefinition<F extends Fields = Fields> {
   readonly name: string;
-  readonly type: "copy-on-write";
+  /** Whether updates rewrite base files, or are logged beside them until a compaction. */
+  readonly type: TableType;
   readonly fields: F;
   /** One column or several; a field of a struct is named `user.id`. */
   readonly recordKey: KeyDefinition<ColumnPath<F>>["recordKey"];
@@ -109,10 +110,11 @@ export function defineTable(
       `cannot create table ${JSON.stringify(name)}: expected a name of letters, digits and _, not starting with a digit`,
     );
   }
-  if (definition.type !== "copy-on-write") {
+  const { type } = definition;
+  if (type !== "copy-on-write" && type !== "merge-on-read") {
     throw new HudiError(
-      "UNSUPPORTED",
-      `cannot create table ${name}: found type ${definition.type}, expected copy-on-write`,
+      "INVALID",
+      `cannot create table ${name}: found type ${JSON.stringify(type)}, expected copy-on-write or merge-on-read`,
     );
   }
   const timelineZone = definition.timelineZone ?? "UTC";
@@ -128,6 +130,7 @@ export function defineTable(
   const index = defineIndex(name, definition.index ?? { kind: "bloom" });
   return createTableProperties({
     name,
+    type,
     ...keys,
     orderingField,
     hiveStyle: definition.hiveStyle ?? false,

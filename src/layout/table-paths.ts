@@ -43,6 +43,16 @@ export function markerPath(
   return `${markerFolder(instant)}/${dataPath(partitionPath, fileName)}.marker.${kind}`;
 }
 
+/**
+ * The marker of a log file, which as in Hudi names the base file that a writer of the log's token would
+ * leave in the slice.
+ */
+export function logMarkerPath(instant: string, partitionPath: string, logFileName: string): string {
+  const name = parseLogFileName(logFileName);
+  if (!name) throw new Error(`${logFileName} is no log file`);
+  return markerPath(instant, partitionPath, formatBaseFileName(name), "APPEND");
+}
+
 /** The data file that a marker path names, or undefined when the path is no direct marker. */
 export function parseMarkerPath(
   instant: string,
@@ -106,6 +116,10 @@ export interface LogFileName {
   readonly instant: string;
   readonly version: number;
   readonly writeToken: string;
+}
+
+export function formatLogFileName(name: LogFileName): string {
+  return `.${name.fileId}_${name.instant}.log.${name.version}_${name.writeToken}`;
 }
 
 /** Parses a log-file name; undefined for any other file, change logs (`.cdc`) included. */

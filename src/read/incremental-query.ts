@@ -67,7 +67,13 @@ export async function planIncremental(
     touched.groups.has(fileGroupKey(slice.partitionPath, slice.fileId)),
   );
   const logs = planLogReading(context, schema, slices, view.visible);
-  return { ...query, slices, instants: new Set(inRange.map((instant) => instant.time)), logs, upTo };
+  return {
+    ...query,
+    slices,
+    instants: new Set(inRange.map((instant) => instant.time)),
+    logs,
+    upTo,
+  };
 }
 
 /**

@@ -58,7 +58,11 @@ export async function requireSlices(
       // A log goes with the base file that it lies on, so only a later one makes up for it.
       const isHeld = base ? held >= file.instant : held > file.instant;
       if (view.replacedGroups.has(key) || isHeld) continue;
-      throw expired(`as of ${asOf}`, `${base ? "base" : "log"} file ${path} was cleaned since`, asOf);
+      throw expired(
+        `as of ${asOf}`,
+        `${base ? "base" : "log"} file ${path} was cleaned since`,
+        asOf,
+      );
     }
   }
 }

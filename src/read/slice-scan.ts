@@ -205,10 +205,7 @@ function stayingRows(plan: RowsPlan | undefined): Int32Array | undefined {
 }
 
 /** The rows that are in both lists, each ascending; undefined stands for all rows. */
-function intersect(
-  a: Int32Array | undefined,
-  b: Int32Array | undefined,
-): Int32Array | undefined {
+function intersect(a: Int32Array | undefined, b: Int32Array | undefined): Int32Array | undefined {
   if (!a || !b) return a ?? b;
   let next = 0;
   return a.filter((row) => {

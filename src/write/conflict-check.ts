@@ -13,6 +13,7 @@ import { type ActiveTimeline, instantPath, readInstant } from "../timeline/activ
 import type { CommitMetadata } from "../timeline/commit-metadata.ts";
 import { decodeCompactionPlan } from "../timeline/compaction-plan.ts";
 import type { Instant } from "../timeline/instant.ts";
+import type { InstantTime } from "../timeline/instant-time.ts";
 import { decodeRequestedReplace } from "../timeline/replace-plan.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import { WriteConflict } from "./write-conflict.ts";
@@ -24,8 +25,10 @@ export interface WriteFootprint {
   readonly schema: TableSchema;
   /** Whether its commit carries other columns than those. */
   readonly changesSchema: boolean;
-  /** File groups whose next base file was written, or that were replaced. */
+  /** File groups whose next base file or log was written, or that were replaced. */
   readonly touched: ReadonlySet<string>;
+  /** Of those that logs were added to, the slices that the logs belong to: compactions may pass by them. */
+  readonly logged: ReadonlyMap<string, InstantTime>;
   /** Buckets that were written, as `bucketKey`; empty without a bucket index. */
   readonly buckets: ReadonlySet<string>;
   /** Partitions whose whole content was replaced, or the whole table. */
@@ -56,21 +59,31 @@ export async function checkConflicts(
   );
   const isBucketed = context.config.index.kind === "bucket";
   for (const { instant, metadata } of commits) {
-    refuseOverlap(footprint, instant, commitFileGroups(metadata));
+    const isCompaction = metadata.operationType === "COMPACT";
+    refuseOverlap(footprint, instant, commitFileGroups(metadata), isCompaction);
+    // A compaction changes no row.
+    if (isCompaction) continue;
     if (isBucketed) refuseSameBuckets(footprint, instant, metadata);
     refuseOverwritten(footprint, instant, metadata);
     refuseOtherColumns(footprint, instant, metadata);
     if (footprint.changesSchema) refuseNewer(footprint, instant);
   }
   for (const [instant, groups] of await loadPlannedGroups(context, now, signal)) {
-    refuseOverlap(footprint, instant, groups);
+    refuseOverlap(footprint, instant, groups, instant.action === "compaction");
   }
   await checkAbsentKeys(context, runner, commits, footprint, signal);
 }
 
-function refuseOverlap(footprint: WriteFootprint, other: Instant, groups: Iterable<string>): void {
+function refuseOverlap(
+  footprint: WriteFootprint,
+  other: Instant,
+  groups: Iterable<string>,
+  isCompaction: boolean,
+): void {
   for (const group of groups) {
     if (!footprint.touched.has(group)) continue;
+    // A log lies beside what a compaction takes in, if it was known when the log was named.
+    if (isCompaction && (footprint.logged.get(group) ?? "") >= other.time) continue;
     const [partitionPath, fileId] = group.split("\n");
     const verb = other.state === "completed" ? "was written by" : "is to be rewritten by";
     throw new WriteConflict(
@@ -171,6 +184,17 @@ export async function loadPlannedGroups(
     signal,
   );
   return new Map(entries);
+}
+
+/** The compaction that each file group is waiting for, by key. */
+export function pendingCompactions(
+  planned: ReadonlyMap<Instant, readonly string[]>,
+): Map<string, InstantTime> {
+  return new Map(
+    [...planned].flatMap(([{ action, time }, groups]) =>
+      action === "compaction" ? groups.map((group): [string, InstantTime] => [group, time]) : [],
+    ),
+  );
 }
 
 /**

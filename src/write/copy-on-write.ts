@@ -1,65 +1,20 @@
-// Copy-on-write: writes the next base file of each file group of a plan.
+// Copy-on-write: the next base file of a file group, and the first one of a new group.
 // Rules: spec/protocol/commit.md TX-6, spec/format/file-sizing.md FS-2.
-import type {
-  BaseFileSettings,
-  CreateTask,
-  MergeTask,
-  WrittenFile,
-} from "../file-group/base-file-writer.ts";
-import { type BaseFileSlice, hasBaseFile } from "../file-group/file-slice.ts";
-import type { TaskRunner } from "../file-group/task-runner.ts";
+import type { CreateTask, MergeTask } from "../file-group/base-file-writer.ts";
+import type { BaseFileSlice } from "../file-group/file-slice.ts";
 import { takeNumbers } from "../format/column-gather.ts";
 import { bucketFileIdPrefix } from "../indexing/bucket-hash.ts";
-import { mapConcurrently, yieldToHost } from "../runtime/concurrency.ts";
+import { yieldToHost } from "../runtime/concurrency.ts";
 import { createUuid } from "../runtime/random.ts";
-import type { TableContext } from "../timeline/table-context.ts";
 import { cutRows, type IncomingRecords } from "./incoming-records.ts";
 import type { FileGroupWork } from "./work-plan.ts";
+import type { WriteFilesOptions } from "./write-file-groups.ts";
 
 /** Entries looked at before the host gets a turn. */
 const ENTRIES_A_TURN = 65_536;
 
-/** Everything that writing base files needs besides the plan. */
-export interface CopyOnWriteOptions {
-  readonly context: TableContext;
-  readonly runner: TaskRunner;
-  readonly settings: BaseFileSettings;
-  readonly instant: string;
-  /** Number of the first task, so that write tokens differ between attempts. */
-  readonly attempt: number;
-  /** Called before each file is begun; throws to stop. */
-  readonly beforeFile: () => void;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Writes the base files of a plan, several at once where there are threads. */
-export async function writeBaseFiles(
-  options: CopyOnWriteOptions,
-  records: IncomingRecords,
-  orderingField: string | undefined,
-  work: readonly FileGroupWork[],
-): Promise<WrittenFile[]> {
-  const { runner, signal } = options;
-  const written = await mapConcurrently(
-    work,
-    runner.concurrency,
-    async (item, taskNumber): Promise<readonly WrittenFile[]> => {
-      options.beforeFile();
-      if (!item.slice) {
-        return runner.run(await createTask(options, records, item, taskNumber), signal);
-      }
-      if (!hasBaseFile(item.slice)) throw new Error("a group without a base file is merged into");
-      const task = await mergeTask(options, records, orderingField, item, item.slice, taskNumber);
-      const file = await runner.run(task, signal);
-      return file ? [file] : [];
-    },
-    signal,
-  );
-  return written.flat();
-}
-
 function target(
-  options: CopyOnWriteOptions,
+  options: WriteFilesOptions,
   partitionPath: string,
   taskNumber: number,
 ): Pick<MergeTask, "instant" | "partitionPath" | "writeToken" | "taskNumber" | "settings"> {
@@ -68,8 +23,9 @@ function target(
   return { instant, partitionPath, writeToken, taskNumber, settings };
 }
 
-async function createTask(
-  options: CopyOnWriteOptions,
+/** New file groups with the rows of an item. */
+export async function createTask(
+  options: WriteFilesOptions,
   records: IncomingRecords,
   item: FileGroupWork,
   taskNumber: number,
@@ -91,15 +47,15 @@ async function createTask(
 }
 
 /** Cuts the incoming rows of one file group out, and points the plan at the cut. */
-async function mergeTask(
-  options: CopyOnWriteOptions,
+export async function mergeTask(
+  options: WriteFilesOptions,
   records: IncomingRecords,
-  orderingField: string | undefined,
   item: FileGroupWork,
   slice: BaseFileSlice,
   taskNumber: number,
 ): Promise<MergeTask> {
   const { entries } = records;
+  const orderingField = options.orderingField?.name;
   const cut = new RowCut(2 * item.entries.length + item.inserts.length);
   const finalRows = new Int32Array(item.entries.length);
   const thresholdRows = new Int32Array(item.entries.length).fill(-1);

@@ -2,7 +2,7 @@
 // writes every base file anew. Rules: spec/format/evolution.md EV-7, spec/protocol/commit.md.
 import { HudiError } from "../errors.ts";
 import type { WrittenFile } from "../file-group/base-file-writer.ts";
-import { fileGroupKey, hasBaseFile } from "../file-group/file-slice.ts";
+import { type FileSlice, fileGroupKey, hasBaseFile } from "../file-group/file-slice.ts";
 import { rememberTableSchema } from "../file-group/table-schema.ts";
 import { formatAvroSchema } from "../format/avro-schema.ts";
 import type { SchemaChange } from "../layout/schema-change.ts";
@@ -13,6 +13,7 @@ import { formatCommitMetadata, formatWorkloadProfile } from "../timeline/commit-
 import type { TableContext } from "../timeline/table-context.ts";
 import { checkConflicts, loadPlannedGroups } from "./conflict-check.ts";
 import { removeWrittenFiles } from "./marker-files.ts";
+import { operationAction } from "./operation-type.ts";
 import { retryConflicts } from "./retry-conflicts.ts";
 import { planSchemaChange, type SchemaPlan, type SchemaPlanOptions } from "./schema-plan.ts";
 import { checkpointEntries, requireWritable, type WriteOptions } from "./table-writer.ts";
@@ -48,16 +49,18 @@ async function attemptEvolution(
 ): Promise<Commit> {
   const { context, settings } = environment;
   const { signal } = options;
+  const action = operationAction("ALTER_SCHEMA", context.config.type);
   // What is refused leaves no trace on the timeline.
   const asked = await planSchemaChange(context, known, changes, options);
   await refusePlannedGroups(context, known, asked, options);
-  const transaction = await WriteTransaction.begin(context, "commit", settings, known, signal);
+  const transaction = await WriteTransaction.begin(context, action, settings, known, signal);
   const { time } = transaction.instant;
   const partitions = new Set<string>();
   try {
     // Again, since others may have completed before this one began.
     const plan = await planSchemaChange(context, transaction.timeline, changes, options);
     const slices = options.rewrite ? plan.slices : [];
+    refuseLogs(slices);
     for (const { partitionPath } of slices) partitions.add(partitionPath);
     const work = slices.map((slice) => ({
       ...{ partitionPath: slice.partitionPath, slice },
@@ -78,7 +81,17 @@ async function attemptEvolution(
     await transaction.giveUp(error, () => removeWrittenFiles(context, time, partitions));
     throw error;
   }
-  return { instant: time, action: "commit", inserted: 0, updated: 0, deleted: 0 };
+  return { instant: time, action, inserted: 0, updated: 0, deleted: 0 };
+}
+
+/** Rows in logs keep the columns that they were logged with. */
+function refuseLogs(slices: readonly FileSlice[]): void {
+  const slice = slices.find(({ logFiles }) => logFiles.length > 0);
+  if (!slice) return;
+  throw new HudiError(
+    "UNSUPPORTED",
+    `cannot rewrite file group ${slice.fileId} of partition ${JSON.stringify(slice.partitionPath)}: it has logs, expected base files only; compact the table first`,
+  );
 }
 
 /** A clustering that is planned or under way will write its file groups with the old columns. */
@@ -158,6 +171,7 @@ async function completeEvolution(
     // What others write with the old columns meanwhile stays readable, as older files do.
     schema: plan.base,
     changesSchema: true,
+    logged: new Map<string, string>(),
     touched: new Set(written.map((file) => fileGroupKey(file.partitionPath, file.fileId))),
     buckets: new Set<string>(),
     // New file groups of others would be left with the old columns.

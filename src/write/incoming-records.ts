@@ -36,6 +36,8 @@ export interface IncomingRecords {
   readonly entries: FoldedKeys;
   /** Present where the entries are yet to be resolved against the stored rows. */
   readonly unresolved?: UnresolvedRows | undefined;
+  /** Whether the entries were resolved so, and each takes the place of what is stored. */
+  readonly isResolved?: boolean;
 }
 
 /** The picked rows and their keys. */

@@ -46,11 +46,13 @@ export async function resolveRecords(
   const resolver = createResolver(config, records, stored, tagged);
   const output = new ResolvedRows(config, records, stored);
   const fates = new Int32Array(copies.rows.length).fill(UNTOUCHED);
+  const removals = new Int32Array(copies.rows.length);
   const inserts: number[] = [];
   const absent: number[] = [];
-  const take = (fate: KeyFate): void => {
+  const take = (fate: KeyFate, row: number): void => {
     for (const { origin, version } of fate.stored) {
       fates[origin] = version ? output.add(version) : REMOVED;
+      if (!version) removals[origin] = output.addRemoval(row);
     }
     for (const version of fate.added) inserts.push(output.add(version));
   };
@@ -61,16 +63,21 @@ export async function resolveRecords(
     const found = copies.rows.subarray(copies.starts[entry], copies.starts[entry + 1]);
     if (found.length === 0) absent.push(ofKey[0] as number);
     // Copies of one key within a partition go their own ways, each as if it were alone.
-    if (isGlobal || found.length === 0) take(resolver.resolve(ofKey, found));
-    else for (const copy of found) take(resolver.resolve(ofKey, Int32Array.of(copy)));
+    const row = ofKey[0] as number;
+    if (isGlobal || found.length === 0) take(resolver.resolve(ofKey, found), row);
+    else for (const copy of found) take(resolver.resolve(ofKey, Int32Array.of(copy)), row);
   }
-  const { tagged: left, finalRows, readGroups } = assignFates(tagged, fates);
+  const { tagged: left, finalRows, origins, readGroups } = assignFates(tagged, fates);
   const entryRows = Int32Array.from([...finalRows, ...inserts]);
+  const keyRows = entryRows.map((row, entry) =>
+    row >= 0 ? row : output.rowCount + (removals[origins[entry] as number] as number),
+  );
   return {
     records: {
       ...(await output.finish(signal)),
+      isResolved: true,
       entries: {
-        keyRows: entryRows,
+        keyRows,
         finalRows: entryRows,
         thresholdRows: new Int32Array(entryRows.length).fill(-1),
       },
@@ -82,15 +89,14 @@ export async function resolveRecords(
 }
 
 /** What has to be known of stored rows: columns that a row leaves out, ordering value, place. */
-function storedFields(config: TableConfig, { batch, unresolved }: IncomingRecords): Field[] {
+export function storedFields(config: TableConfig, { batch, unresolved }: IncomingRecords): Field[] {
   const shapes = unresolved?.shapes?.shapes ?? [];
   const keepsPlace = isGlobalIndex(config) && config.index.updatePartitionPath === false;
-  return batch.schema.fields.filter(
-    ({ name }, at) =>
-      name === config.orderingField ||
-      (keepsPlace && config.partitionFields.some((path) => topColumn(path) === name)) ||
-      shapes.some((shape) => shape[at] !== 1),
-  );
+  const isWanted = ({ name }: Field, at: number): boolean =>
+    name === config.orderingField ||
+    (keepsPlace && config.partitionFields.some((path) => topColumn(path) === name)) ||
+    shapes.some((shape) => shape[at] !== 1);
+  return batch.schema.fields.filter(isWanted).map((field) => ({ ...field, nullable: true }));
 }
 
 /** The stored rows of all tagged slices, one after the other. */
@@ -101,14 +107,15 @@ async function loadStoredRows(
   tagged: readonly TaggedSlice[],
   signal: AbortSignal | undefined,
 ): Promise<ColumnBatch> {
-  const fields = storedFields(config, records).map((field) => ({ ...field, nullable: true }));
+  const fields = storedFields(config, records);
   const schema = { name: "stored", fields };
   const slices = tagged.filter(({ positions }) => positions.length > 0);
   if (fields.length === 0 || slices.length === 0) return emptyBatch(schema);
   const parts = await mapConcurrently(
     slices,
     runner.concurrency,
-    ({ slice: { baseFile }, positions }) => {
+    async ({ slice: { baseFile }, positions, stored }): Promise<ColumnBatch> => {
+      if (stored || !baseFile) return stored ?? emptyBatch(schema);
       const file = { path: baseFile.path, sizeBytes: baseFile.sizeBytes };
       return runner.run({ kind: "read-rows", file, positions, fields }, signal);
     },
@@ -213,15 +220,22 @@ function assignFates(
 ): Pick<ResolvedRecords, "readGroups"> & {
   readonly tagged: readonly TaggedSlice[];
   readonly finalRows: readonly number[];
+  /** For each entry the stored row that it is about. */
+  readonly origins: readonly number[];
 } {
   const finalRows: number[] = [];
+  const origins: number[] = [];
   const readGroups: string[] = [];
   let first = 0;
   const left = tagged.map((found): TaggedSlice => {
     const ofSlice = fates.subarray(first, first + found.positions.length);
-    first += found.positions.length;
     const firstEntry = finalRows.length;
-    for (const fate of ofSlice) if (fate !== UNTOUCHED) finalRows.push(fate);
+    for (const [index, fate] of ofSlice.entries()) {
+      if (fate === UNTOUCHED) continue;
+      finalRows.push(fate);
+      origins.push(first + index);
+    }
+    first += found.positions.length;
     const { slice } = found;
     if (ofSlice.length > 0) readGroups.push(fileGroupKey(slice.partitionPath, slice.fileId));
     const count = finalRows.length - firstEntry;
@@ -231,5 +245,5 @@ function assignFates(
       positions: found.positions.filter((_, index) => ofSlice[index] !== UNTOUCHED),
     };
   });
-  return { tagged: left, finalRows, readGroups };
+  return { tagged: left, finalRows, origins, readGroups };
 }

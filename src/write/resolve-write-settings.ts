@@ -19,6 +19,7 @@ export function resolveWriteSettings(given: Partial<WriteSettings> = {}): WriteS
   requireNumber("maxFileBytes", settings.maxFileBytes, 1);
   requireNumber("smallFileBytes", settings.smallFileBytes, 0);
   requireNumber("insertBatchBytes", settings.insertBatchBytes, 1);
+  requireNumber("maxLogFileBytes", settings.maxLogFileBytes, 1);
   requireNumber("conflictRetries", settings.conflictRetries, 0);
   requireNumber("bloom.entries", bloom?.entries, 1);
   requireNumber("bloom.maxEntries", bloom?.maxEntries, 1);

@@ -19,6 +19,7 @@ export class ResolvedRows {
   readonly #records: IncomingRecords;
   readonly #stored: ColumnBatch;
   readonly #versions: RowVersion[] = [];
+  readonly #removals: number[] = [];
 
   /** `stored` has the columns that rows may leave out, in any order. */
   constructor(config: TableConfig, records: IncomingRecords, stored: ColumnBatch) {
@@ -31,6 +32,17 @@ export class ResolvedRows {
   add(version: RowVersion): number {
     this.#versions.push(version);
     return this.#versions.length - 1;
+  }
+
+  /** Adds the key of an incoming row whose stored row goes, and returns its number among those. */
+  addRemoval(row: number): number {
+    this.#removals.push(row);
+    return this.#removals.length - 1;
+  }
+
+  /** Rows of whole versions; the keys of removals come behind theirs. */
+  get rowCount(): number {
+    return this.#versions.length;
   }
 
   /**
@@ -46,7 +58,10 @@ export class ResolvedRows {
     for (const [at, field] of batch.schema.fields.entries()) {
       columns.push(await runInTurns(this.#gather(at, field), signal));
     }
-    const keyRows = Int32Array.from(versions, ({ rows }) => rows[0] as number);
+    const keyRows = Int32Array.from([
+      ...versions.map(({ rows }) => rows[0] as number),
+      ...this.#removals,
+    ]);
     const last = partitions.paths.length - 1;
     return {
       batch: { schema: batch.schema, rowCount: versions.length, columns },

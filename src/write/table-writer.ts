@@ -68,8 +68,6 @@ export function requireWritable(environment: WriteEnvironment): void {
   };
   if (config.version !== 6)
     refuse(`it has version ${config.version}`, "only version 6 is written, read it instead");
-  if (config.type !== "copy-on-write")
-    refuse("it is merge-on-read", "only copy-on-write is written");
   if (config.metadataPartitions.length > 0) {
     refuse(
       `it has a metadata table (${config.metadataPartitions.join(", ")}), which this library does not maintain`,

@@ -2,9 +2,15 @@
 // Rules: spec/format/file-sizing.md FS-1, FS-3 and FS-6.
 import { openBaseFile } from "../file-group/base-file.ts";
 import { dataBytes } from "../file-group/base-file-keys.ts";
-import { type BaseFileSlice, type FileSlice, fileGroupKey, hasBaseFile } from "../file-group/file-slice.ts";
+import {
+  type BaseFileSlice,
+  type FileSlice,
+  fileGroupKey,
+  hasBaseFile,
+} from "../file-group/file-slice.ts";
 import type { TaggedSlice } from "../indexing/tag-locations.ts";
 import { yieldToHost } from "../runtime/concurrency.ts";
+import type { InstantTime } from "../timeline/instant-time.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import type { IncomingRecords } from "./incoming-records.ts";
 import { type FileLoad, InsertFit } from "./insert-fit.ts";
@@ -22,6 +28,18 @@ export interface FileGroupWork {
   readonly inserts: Int32Array;
   /** Of a new file group in a table with a bucket index. */
   readonly bucket?: number;
+  /** Where rows and deletions are logged instead of being merged into the base file. */
+  readonly log?: LogPlace;
+}
+
+/** The slice that a new log file belongs to. */
+export interface LogPlace {
+  readonly baseInstant: InstantTime;
+  /** "" without a base file. */
+  readonly baseFileName: string;
+  readonly logFileNames: readonly string[];
+  /** Version of the new log. */
+  readonly version: number;
 }
 
 /** Plans which file group takes which entries. */
@@ -152,7 +170,16 @@ async function loadFileLoad(
   return { fileRowCount: reader.rowCount, fileDataBytes: dataBytes(reader) };
 }
 
-/** The file groups that a plan rewrites, as keys. */
+/** The file groups whose logs a plan adds to, with the slices that they then belong to, by key. */
+export function loggedGroups(work: readonly FileGroupWork[]): Map<string, InstantTime> {
+  return new Map(
+    work.flatMap(({ partitionPath, slice, log }): [string, InstantTime][] =>
+      slice && log ? [[fileGroupKey(partitionPath, slice.fileId), log.baseInstant]] : [],
+    ),
+  );
+}
+
+/** The file groups that a plan rewrites or adds to, as keys. */
 export function touchedGroups(work: readonly FileGroupWork[]): Set<string> {
   return new Set(
     work.flatMap((item) =>

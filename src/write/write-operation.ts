@@ -2,39 +2,35 @@
 // when another writer won. Rules: spec/protocol/commit.md.
 import { HudiError } from "../errors.ts";
 import type { WrittenFile } from "../file-group/base-file-writer.ts";
-import type { FileSlice } from "../file-group/file-slice.ts";
-import { fileGroupKey } from "../file-group/file-slice.ts";
 import { type FileSystemView, loadFileSystemView } from "../file-group/file-system-view.ts";
 import { loadTableSchema, rememberTableSchema } from "../file-group/table-schema.ts";
 import type { TaskRunner } from "../file-group/task-runner.ts";
 import { formatAvroSchema, isSameSchema } from "../format/avro-schema.ts";
-import { takeNumbers } from "../format/column-gather.ts";
-import type { TableSchema } from "../format/schema.ts";
-import { type TaggedSlice, tagLocations } from "../indexing/tag-locations.ts";
-import { isGlobalIndex, type TableConfig } from "../layout/table-config.ts";
-import { markerPath, splitDataPath } from "../layout/table-paths.ts";
+import { requireField, type TableSchema } from "../format/schema.ts";
+import { isGlobalIndex } from "../layout/table-config.ts";
+import { logMarkerPath, markerPath, splitDataPath } from "../layout/table-paths.ts";
 import type { ActiveTimeline } from "../timeline/active-timeline.ts";
 import { formatCommitMetadata, formatWorkloadProfile } from "../timeline/commit-metadata.ts";
 import type { TableContext } from "../timeline/table-context.ts";
-import { planBuckets, touchedBuckets } from "./bucket-plan.ts";
-import { checkConflicts, loadPlannedGroups } from "./conflict-check.ts";
-import { writeBaseFiles } from "./copy-on-write.ts";
+import { requireNamedIndex, touchedBuckets } from "./bucket-plan.ts";
+import { checkConflicts } from "./conflict-check.ts";
 import type { IncomingRecords } from "./incoming-records.ts";
 import { removeWrittenFiles } from "./marker-files.ts";
-import { type OperationType, operationTraits } from "./operation-type.ts";
+import { type OperationType, operationAction, operationTraits } from "./operation-type.ts";
 import { createPartitionMetafiles } from "./partition-metafiles.ts";
+import { type PreparedWrite, planWrite } from "./plan-write.ts";
 import {
   loadReplacedGroups,
   type ReplacedGroups,
   replacedKeys,
   replacedScope,
 } from "./replaced-groups.ts";
-import { resolveRecords } from "./resolve-records.ts";
 import { retryConflicts } from "./retry-conflicts.ts";
 import { refuseLeftovers, type SchemaPlan } from "./schema-plan.ts";
 import { WriteTransaction } from "./transaction.ts";
-import { planWork, touchedGroups, type WorkPlan } from "./work-plan.ts";
+import { loggedGroups, planWork, touchedGroups, type WorkPlan } from "./work-plan.ts";
 import { WriteConflict } from "./write-conflict.ts";
+import { writeFileGroups } from "./write-file-groups.ts";
 import { groupStats, profileOf } from "./write-report.ts";
 import type { WriteSettings } from "./write-settings.ts";
 
@@ -93,7 +89,7 @@ async function attemptWrite(
 ): Promise<Commit> {
   const { context, settings } = environment;
   const { signal } = request;
-  const { action } = operationTraits(request.operation);
+  const action = operationAction(request.operation, context.config.type);
   const transaction = await WriteTransaction.begin(context, action, settings, known, signal);
   const written: WrittenFile[] = [];
   const partitions = new Set([...(request.partitions ?? []), ...usedPartitions(request.records)]);
@@ -103,7 +99,8 @@ async function attemptWrite(
   try {
     await requireSameSchema(context, request, transaction);
     const view = await loadView(environment, request, transaction);
-    const prepared = await tagAndPlan(environment, request, transaction, view);
+    requireNamedIndex(context, view.slices);
+    const prepared = await planWrite(environment, request, transaction, view);
     const { plan, records: whole } = prepared;
     const profile = profileOf(request.operation, plan);
     await transaction.start(formatWorkloadProfile(profile), signal);
@@ -210,71 +207,6 @@ function usedPartitions({ partitions }: IncomingRecords): string[] {
   return paths.filter((_, partition) => isUsed[partition] === 1);
 }
 
-/** A write that is ready to be carried out. */
-interface PreparedWrite {
-  readonly plan: WorkPlan;
-  /** The rows as they are to be written. */
-  readonly records: IncomingRecords;
-  /** File groups that were looked at and must not change meanwhile, as keys. */
-  readonly readGroups: readonly string[];
-  /** Rows of the request whose keys no file holds; undefined when they were not looked up. */
-  readonly absentRows: Int32Array | undefined;
-}
-
-async function tagAndPlan(
-  environment: WriteEnvironment,
-  request: WriteRequest,
-  transaction: WriteTransaction,
-  view: FileSystemView,
-): Promise<PreparedWrite> {
-  const { context, runner } = environment;
-  const { config } = context;
-  const { operation, records, signal } = request;
-  const looksUp = needsLookUp(config, operation);
-  const wanted = {
-    keys: records.keys,
-    partitions: records.partitions,
-    rows: records.entries.keyRows,
-  };
-  const found = looksUp ? await tagLocations(runner, config, view.slices, wanted, signal) : [];
-  const resolved = records.unresolved
-    ? await resolveRecords(runner, config, records, found, signal)
-    : { records, tagged: found, readGroups: [], absentRows: undefined };
-  const { tagged, readGroups } = resolved;
-  const rows = resolved.records;
-  const plan = await assignRows(environment, request, transaction, view, rows, tagged);
-  const absentRows = resolved.absentRows ?? takeNumbers(records.entries.keyRows, plan.absent);
-  return { plan, records: rows, readGroups, absentRows: looksUp ? absentRows : undefined };
-}
-
-/** Which file group takes which rows. */
-async function assignRows(
-  { context, settings }: WriteEnvironment,
-  { operation, signal }: WriteRequest,
-  { timeline }: WriteTransaction,
-  view: FileSystemView,
-  records: IncomingRecords,
-  tagged: readonly TaggedSlice[],
-): Promise<WorkPlan> {
-  const { action, fillsSmallFiles } = operationTraits(operation);
-  if (context.config.index.kind === "bucket") {
-    const slices = action === "replacecommit" ? [] : view.slices;
-    return planBuckets(context.config, records, tagged, slices, signal);
-  }
-  const planned = await loadPlannedGroups(context, timeline, signal);
-  const reserved = new Set([...planned.values()].flat());
-  const isReserved = (slice: FileSlice): boolean =>
-    reserved.has(fileGroupKey(slice.partitionPath, slice.fileId));
-  const small = fillsSmallFiles ? view.slices : [];
-  return planWork(context, settings, records, tagged, small, isReserved, signal);
-}
-
-/** In a bucket every key has its place, so that an insert meets it as well. */
-function needsLookUp({ index }: TableConfig, operation: OperationType): boolean {
-  const { looksUp, action } = operationTraits(operation);
-  return looksUp || (index.kind === "bucket" && action === "commit");
-}
-
 async function writeFiles(
   environment: WriteEnvironment,
   request: WriteRequest,
@@ -288,31 +220,36 @@ async function writeFiles(
     namespace: schemaNamespace(context),
     metaColumns: true,
   });
-  const written = await writeBaseFiles(
+  const { orderingField } = context.config;
+  const { codec, maxFileBytes, bloom, maxLogFileBytes } = settings;
+  const written = await writeFileGroups(
     {
       context,
       runner,
       instant,
       attempt,
-      settings: {
-        codec: settings.codec,
-        avroSchema,
-        maxFileBytes: settings.maxFileBytes,
-        bloom: settings.bloom,
-      },
+      settings: { codec, avroSchema, maxFileBytes, bloom, maxLogFileBytes },
+      orderingField:
+        orderingField === undefined ? undefined : requireField(request.schema, orderingField),
       beforeFile: () => transaction.requireAlive(),
       signal: request.signal,
     },
     request.records,
-    context.config.orderingField,
     plan.work,
   );
-  for (const file of written) {
-    const { fileName } = splitDataPath(file.path);
-    const kind = file.previousInstant === undefined ? "CREATE" : "MERGE";
-    transaction.addMarker(markerPath(instant, file.partitionPath, fileName, kind));
-  }
+  for (const file of written) transaction.addMarker(markerOf(file, instant));
   return written;
+}
+
+/** The marker that was left before a file was begun. */
+function markerOf(
+  { path, partitionPath, previousInstant, log }: WrittenFile,
+  instant: string,
+): string {
+  const { fileName } = splitDataPath(path);
+  if (log) return logMarkerPath(instant, partitionPath, fileName);
+  const kind = previousInstant === undefined ? "CREATE" : "MERGE";
+  return markerPath(instant, partitionPath, fileName, kind);
 }
 
 /** The Avro namespace that Hudi gives the records of a table. */
@@ -345,6 +282,7 @@ async function completeWrite(
     instant: transaction.instant.time,
     schema: request.evolution?.base ?? request.schema,
     changesSchema: request.evolution !== undefined,
+    logged: loggedGroups(plan.work),
     touched: new Set([...touchedGroups(plan.work), ...readGroups, ...replacedKeys(replaced)]),
     buckets: new Set(touchedBuckets(plan.work, context.config)),
     overwritten,

@@ -21,8 +21,8 @@ export function profileOf(operationType: string, plan: WorkPlan): WorkloadProfil
     entry.fileGroups.push({
       fileId: item.slice.fileId,
       prevCommit: item.slice.baseInstant,
-      numUpdateWrites: item.positions.length,
-      numInserts: item.inserts.length,
+      numUpdateWrites: item.log ? item.entries.length + item.inserts.length : item.positions.length,
+      numInserts: item.log ? 0 : item.inserts.length,
     });
   }
   return { operationType, partitions };
@@ -53,6 +53,12 @@ export function groupStats(written: readonly WrittenFile[]): Map<string, WriteSt
       totalWriteBytes: file.sizeBytes,
       fileSizeInBytes: file.sizeBytes,
       totalWriteErrors: 0,
+      ...(file.log && {
+        logVersion: file.log.version,
+        logOffset: 0,
+        baseFile: file.log.baseFile,
+        logFiles: file.log.logFiles,
+      }),
     });
   }
   return stats;

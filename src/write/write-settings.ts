@@ -13,6 +13,8 @@ export interface WriteSettings {
   readonly smallFileBytes: number;
   /** Inserts and bulk inserts are written in pieces of this size in memory, in bytes. */
   readonly insertBatchBytes: number;
+  /** A log file of this size, in bytes, is followed by another one. */
+  readonly maxLogFileBytes: number;
   readonly bloom: {
     readonly entries: number;
     readonly falsePositiveRate: number;
@@ -31,6 +33,7 @@ export const DEFAULT_WRITE_SETTINGS: WriteSettings = {
   maxFileBytes: 120 * MIB,
   smallFileBytes: 100 * MIB,
   insertBatchBytes: 256 * MIB,
+  maxLogFileBytes: 1024 * MIB,
   bloom: { entries: 60_000, falsePositiveRate: 1e-9, maxEntries: 100_000 },
   conflictRetries: 10,
   lease: DEFAULT_LEASE,

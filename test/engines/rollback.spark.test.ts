@@ -10,6 +10,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { HudiTable } from "../../src/index.ts";
 import { openStorage } from "../../src/storage/open-storage.ts";
 import type { ObjectWriter, Storage } from "../../src/storage/storage.ts";
+import { baseSlices } from "../support/base-slices.ts";
 import { DEATHS, type Death, DOOMED, SHORT_LEASE, writeAndDie } from "./support/doomed-writer.ts";
 import { BY_REGION, defineEdgeTable, makeEdgeRow } from "./support/edge-rows.ts";
 import { startIfAvailable } from "./support/engine-availability.ts";
@@ -24,7 +25,6 @@ import {
   listFilesOfInstant,
   listTimelineFiles,
 } from "./support/table-files.ts";
-import { baseSlices } from "../support/base-slices.ts";
 
 const REGIONS = ["north", "us west", null];
 /** A pending write counts as dead at once, with a heartbeat or without. */

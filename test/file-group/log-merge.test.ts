@@ -121,8 +121,7 @@ function expectedOf(
   }
   return new Map(
     [...won].map(([key, { note, at, isDeletion }]) => {
-      const isAlways =
-        !weighsStored || !orderingField || (isDeletion && deletions === "payload");
+      const isAlways = !weighsStored || !orderingField || (isDeletion && deletions === "payload");
       return [key, { note: isDeletion ? null : note, limit: isAlways ? null : at }];
     }),
   );
@@ -142,8 +141,14 @@ const block = fc
 describe.each<[string, LogMergeRules]>([
   ["payload, up to version 6", { orderingField: AT, deletions: "payload", weighsStored: true }],
   ["the latest, up to version 6", { orderingField: AT, deletions: "payload", weighsStored: false }],
-  ["event time, from version 8", { orderingField: AT, deletions: "event-time", weighsStored: true }],
-  ["commit time, without an ordering field", { orderingField: undefined, deletions: "payload", weighsStored: true }],
+  [
+    "event time, from version 8",
+    { orderingField: AT, deletions: "event-time", weighsStored: true },
+  ],
+  [
+    "commit time, without an ordering field",
+    { orderingField: undefined, deletions: "payload", weighsStored: true },
+  ],
 ])("by the rule of %s", (_, rules) => {
   test("random logs leave the version that the rules name (MR-15, MR-16, MR-17)", async () => {
     await fc.assert(

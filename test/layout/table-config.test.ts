@@ -16,6 +16,7 @@ import {
 
 const NEW: NewTableConfig = {
   name: "trips",
+  type: "copy-on-write",
   recordKeyFields: ["id"],
   partitionFields: ["city"],
   keyGenerator: "simple",

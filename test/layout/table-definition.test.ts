@@ -81,7 +81,7 @@ describe("a definition (TBL-6)", () => {
   });
 
   test("other table types and indexes are not supported", () => {
-    refuses({ type: "merge-on-read" }, "UNSUPPORTED", /merge-on-read, expected copy-on-write/);
+    refuses({ type: "mor" }, "INVALID", /"mor", expected copy-on-write or merge-on-read/);
     refuses({ index: { kind: "record" } }, "UNSUPPORTED", /index record, expected bloom, simple/);
     refuses({ index: { kind: "bucket" } }, "INVALID", /undefined buckets, expected 1 to 100000/);
     const wrong = { kind: "global-bloom", updatePartitionPath: "no" };

@@ -2,12 +2,13 @@
 
 import { openBaseFile } from "../../src/file-group/base-file.ts";
 import { openParquetWriter } from "../../src/format/open-parquet-writer.ts";
-import { HudiTable, type TableOptions } from "../../src/hudi-table.ts";
+import { HudiTable } from "../../src/hudi-table.ts";
 import type { Fields, RowOf, TableDefinition } from "../../src/layout/table-definition.ts";
 import { SimulatedClock } from "../../src/runtime/clock.ts";
 import { seededRandom } from "../../src/runtime/random.ts";
 import { MemoryStorage } from "../../src/storage/memory-storage.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
+import type { TableOptions } from "../../src/table-options.ts";
 import { readRowGroup } from "../format/parquet-samples.ts";
 import { SMALL_WRITES, START_MS } from "../support/memory-table.ts";
 import { type CountedStorage, countCalls } from "./counted-storage.ts";

@@ -1,6 +1,7 @@
 // Snapshot reads: what they return, and what they fetch for it.
 import { describe, expect, test } from "vitest";
 import { HudiTable, MemoryStorage, type Predicate, type Scan } from "../../src/index.ts";
+import { baseSlices } from "../support/base-slices.ts";
 import { createMemoryTable, processOptions, SMALL_WRITES } from "../support/memory-table.ts";
 import { rowTexts } from "../support/row-text.ts";
 import {
@@ -10,7 +11,6 @@ import {
   dataFilesOf,
   regroup,
 } from "./counted-table.ts";
-import { baseSlices } from "../support/base-slices.ts";
 
 const FIELDS = {
   id: "string",

@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { HudiTable } from "../../src/hudi-table.ts";
+import { baseSlices } from "../support/base-slices.ts";
 import { createMemoryTable, SMALL_WRITES } from "../support/memory-table.ts";
 import { createCountedTable } from "./counted-table.ts";
-import { baseSlices } from "../support/base-slices.ts";
 
 const TABLE = {
   fields: { id: "string", region: "string", text: "string" },

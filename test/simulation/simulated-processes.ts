@@ -1,13 +1,14 @@
 // Processes on one memory store that run one storage call at a time, in an order that a seed decides.
 // Time is simulated: it passes between calls by little, and where all sleep up to the next event.
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { HudiTable, type TableOptions } from "../../src/hudi-table.ts";
+import { HudiTable } from "../../src/hudi-table.ts";
 import { type CancelTimer, type Clock, deadlineByTimer } from "../../src/runtime/clock.ts";
 import { createFraction, seededRandom } from "../../src/runtime/random.ts";
 import type { Fault, StorageCall } from "../../src/storage/memory-faults.ts";
 import type { MemoryStorage } from "../../src/storage/memory-storage.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
 import type { Storage } from "../../src/storage/storage.ts";
+import type { TableOptions } from "../../src/table-options.ts";
 import type { WriteSettings } from "../../src/write/write-settings.ts";
 import { processOptions, START_MS } from "../support/memory-table.ts";
 import type { AnyRow } from "../support/row-text.ts";

@@ -1,5 +1,9 @@
 // The file slices of a table whose groups all have base files.
-import { type BaseFileSlice, type FileSlice, hasBaseFile } from "../../src/file-group/file-slice.ts";
+import {
+  type BaseFileSlice,
+  type FileSlice,
+  hasBaseFile,
+} from "../../src/file-group/file-slice.ts";
 
 /** The slices with their base files; fails where one has none. */
 export async function baseSlices(table: {

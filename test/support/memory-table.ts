@@ -1,10 +1,11 @@
 // Tables on a memory store with a simulated clock and seeded randomness: what the simulations run on.
-import { HudiTable, type TableOptions } from "../../src/hudi-table.ts";
+import { HudiTable } from "../../src/hudi-table.ts";
 import type { Fields, RowOf, TableDefinition } from "../../src/layout/table-definition.ts";
 import { type Clock, SimulatedClock } from "../../src/runtime/clock.ts";
 import { seededRandom } from "../../src/runtime/random.ts";
 import { MemoryStorage, type MemoryStorageOptions } from "../../src/storage/memory-storage.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
+import type { TableOptions } from "../../src/table-options.ts";
 import type { WriteSettings } from "../../src/write/write-settings.ts";
 
 /** Where simulated time begins. */

@@ -7,10 +7,10 @@ import { type FileSlice, HudiTable, type SchemaChange } from "../../src/index.ts
 import type { StorageCall } from "../../src/storage/memory-faults.ts";
 import type { MemoryStorage } from "../../src/storage/memory-storage.ts";
 import type { MemoryStore } from "../../src/storage/memory-store.ts";
+import { baseSlices } from "../support/base-slices.ts";
 import { createMemoryTable, type ProcessOptions, processOptions } from "../support/memory-table.ts";
 import { type AnyRow, rowTexts } from "../support/row-text.ts";
 import { completedCommits, loadMetadata, timelineFiles } from "../support/store-checks.ts";
-import { baseSlices } from "../support/base-slices.ts";
 
 type Clock = ProcessOptions["clock"] & { advance(ms: number): void };
 interface World {

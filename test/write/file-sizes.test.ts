@@ -4,8 +4,8 @@ import { env } from "node:process";
 import { expect, test } from "vitest";
 import type { HudiTable } from "../../src/hudi-table.ts";
 import type { MemoryStore } from "../../src/storage/memory-store.ts";
-import { createMemoryTable, SMALL_WRITES } from "../support/memory-table.ts";
 import { baseSlices } from "../support/base-slices.ts";
+import { createMemoryTable, SMALL_WRITES } from "../support/memory-table.ts";
 
 const SCALE = env.HUDI_LAKE_LONG === "1" ? 64 : 1;
 const TARGET_BYTES = SCALE * 64 * 1024;

@@ -153,8 +153,7 @@ function createDefinition(
 ): TableDefinition | SchemaTableDefinition {
   return {
     name: flags.name ?? nameOf(location),
-    // The library says which types there are.
-    type: (flags.type === "cow" ? "copy-on-write" : "merge-on-read") as "copy-on-write",
+    type: flags.type === "cow" ? "copy-on-write" : "merge-on-read",
     ...columns,
     recordKey: single(flags.recordKey),
     partitionBy:

@@ -1,5 +1,5 @@
 // `lake read`: the rows of a table, as of its newest commit or an earlier time.
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import {
   addCommonFlags,
   addRowFlags,
@@ -16,6 +16,7 @@ import { parseWhereText } from "../where-text.ts";
 
 interface ReadFlags extends RowFlags {
   readonly asOf?: string;
+  readonly mode: "snapshot" | "read-optimized";
   readonly limit?: number;
 }
 
@@ -27,6 +28,11 @@ export function addReadCommand(lake: Command, io: LakeIo): void {
     .description("Prints the rows of a table as of its newest commit, or as of an earlier time.")
     .argument("<table>", "a path, file:// or s3://bucket/prefix")
     .option("--as-of <time>", "an instant, a date or an ISO time", parseInstantFlag)
+    .addOption(
+      new Option("--mode <mode>", "all rows, or base files alone: as of the last compaction")
+        .choices(["snapshot", "read-optimized"])
+        .default("snapshot"),
+    )
     .option("--limit <rows>", "stop after this many rows", parseCount);
   addCommonFlags(addRowFlags(command));
   command.addHelpText("after", HELP);
@@ -52,7 +58,8 @@ async function runRead(io: LakeIo, location: string, flags: ReadFlags): Promise<
     const { asOf, limit } = flags;
     const loadSchema = (): ReturnType<typeof loadSchemaAsOf> => loadSchemaAsOf(table, asOf, signal);
     const selection = await selectRows(flags, where, signal, loadSchema);
-    const scan = table.read({ ...selection, asOf });
+    const readOptimized = flags.mode === "read-optimized";
+    const scan = table.read({ ...selection, asOf, readOptimized });
     const describe = (upTo: string): Record<string, unknown> => ({ asOf: upTo || null });
     const { rowCount, upTo } = await printRows(scan, { flags, io, limit, describe });
     if (flags.json || format !== "table") return;

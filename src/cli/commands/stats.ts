@@ -79,6 +79,7 @@ function formatFacts(stats: TableStats, isPartitioned: boolean): string {
   const facts: readonly (readonly [string, string])[] = [
     ["rows", formatCount(stats.rows)],
     ["size", `${formatSize(stats.bytes)} in ${groups}${place}`],
+    ...(stats.logFiles === 0 ? [] : [["logs", formatLogs(stats)] as const]),
     ["average row", formatSize(Math.round(stats.averageRowBytes))],
     [
       "small files",
@@ -90,6 +91,12 @@ function formatFacts(stats: TableStats, isPartitioned: boolean): string {
     ["index", `${index.kind}${buckets}`],
   ];
   return facts.map(([name, value]) => `${name.padEnd(13)}${value}\n`).join("");
+}
+
+/** What waits for a compaction. */
+function formatLogs({ logFiles, logBytes, bytes }: TableStats): string {
+  const share = bytes === 0 ? "" : `, ${Math.round((100 * logBytes) / bytes)} % of the base files`;
+  return `${formatNoun(logFiles, "file")}, ${formatSize(logBytes)}${share}`;
 }
 
 const SIZE_COLUMNS: readonly TableColumn[] = [
