@@ -75,7 +75,8 @@ export async function findKeysIn(
   const candidates = useFooter ? filterByFooter(reader, path, keys) : allRows(keys.rowCount);
   const matches = new MatchList();
   if (candidates.length > 0) {
-    const find = findInKernel(keys, candidates) ?? findInTable(keys, candidates);
+    const isLarge = reader.rowCount >= KERNEL_ROWS;
+    const find = (isLarge && findInKernel(keys, candidates)) || findInTable(keys, candidates);
     let position = 0;
     for await (const column of readStoredKeys(reader, signal)) {
       if (column.validity) throw missingKeys(path);
@@ -95,6 +96,8 @@ type KeySearch = (
   found: (row: number, key: number) => void,
 ) => void;
 
+/** Searches of fewer rows end before a kernel is set up. */
+const KERNEL_ROWS = 2_048;
 /** More bytes of keys are not kept in the memory of the kernel. */
 const MOST_KERNEL_BYTES = 256 * 1024 * 1024;
 

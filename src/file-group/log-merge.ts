@@ -172,9 +172,9 @@ async function* readParts(
 class Versions {
   readonly parts: Part[] = [];
   readonly #rules: LogMergeRules;
-  readonly #table = new KeyTable();
-  #partOf: Int32Array = new Int32Array(1024);
-  #rowOf: Int32Array = new Int32Array(1024);
+  readonly #table = new KeyTable(64);
+  #partOf: Int32Array = new Int32Array(64);
+  #rowOf: Int32Array = new Int32Array(64);
 
   constructor(rules: LogMergeRules) {
     this.#rules = rules;

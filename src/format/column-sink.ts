@@ -10,7 +10,7 @@ import {
 } from "./column-batch.ts";
 import type { ColumnType } from "./schema.ts";
 
-const FIRST_ROWS = 1024;
+const FIRST_ROWS = 64;
 
 /** Counts rows and keeps which of them have no value. */
 export abstract class ColumnSink {

@@ -87,7 +87,7 @@ export function loadMetadata(
   store: MemoryStore,
   time: string,
 ): ReturnType<typeof parseCommitMetadata> {
-  for (const action of ["commit", "replacecommit"]) {
+  for (const action of ["commit", "deltacommit", "replacecommit"]) {
     const path = `.hoodie/${time}.${action}`;
     const object = store.find(path);
     if (object) return parseCommitMetadata(object.bytes, path);
