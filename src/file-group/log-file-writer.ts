@@ -1,5 +1,5 @@
 // Writes what a delta commit does to one file slice: a new log file with rows and deletions.
-// Rules: spec/format/log-file.md LOG-3 and LOG-15, spec/protocol/delta-commit.md.
+// Rules: spec/format/log-file.md LOG-3, spec/protocol/delta-commit.md DC-1 and DC-2.
 import { type BytesColumn, type ColumnBatch, sliceTexts } from "../format/column-batch.ts";
 import { gatherBatchSteps } from "../format/column-gather.ts";
 import { encodeLogBlock, type LogBlockType, type LogHeaderKey } from "../format/log-block.ts";

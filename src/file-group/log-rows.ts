@@ -1,4 +1,4 @@
-// The rows of one data block of a log, as batches of columns. Rules: spec/format/log-file.md LOG-7, LOG-15.
+// The rows of one data block of a log, as batches of columns. Rules: spec/format/log-file.md LOG-7.
 import { HudiError } from "../errors.ts";
 import type { ColumnBatch } from "../format/column-batch.ts";
 import { decodeAvroContent } from "../format/log-content.ts";

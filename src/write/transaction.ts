@@ -18,7 +18,7 @@ import type { TableContext } from "../timeline/table-context.ts";
 import { loadTableConfig } from "../timeline/table-properties.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { loadMarkers } from "./marker-files.ts";
-import { loadRollbacks, rollbackExpiredWrites } from "./rollback.ts";
+import { loadRollbacks, rollbackExpiredWrites, rollbackInstant } from "./rollback.ts";
 import { WriteConflict } from "./write-conflict.ts";
 import { acquireLease, type Lease, underLease } from "./write-lock.ts";
 import type { WriteSettings } from "./write-settings.ts";
@@ -43,6 +43,7 @@ export class WriteTransaction {
   readonly #settings: WriteSettings;
   readonly #heartbeat: Heartbeat;
   readonly #markerPaths: Set<string> = new Set();
+  #isStarted = false;
 
   private constructor(
     context: TableContext,
@@ -130,6 +131,7 @@ export class WriteTransaction {
   /** Moves to inflight; the profile names the file groups that will be touched. */
   async start(profile: Uint8Array, signal?: AbortSignal): Promise<void> {
     this.requireAlive();
+    this.#isStarted = true;
     const outcome = await createInstantFile(
       this.#context,
       { ...this.instant, state: "inflight" },
@@ -223,7 +225,14 @@ export class WriteTransaction {
     if (error !== undefined && isInDoubt(error)) return;
     await bestEffort(async () => {
       const now = await loadActiveTimeline(this.#context);
-      if (now.find(this.instant.time)?.state === "completed") return;
+      const { time, action } = this.instant;
+      if (now.find(time)?.state === "completed") return;
+      if (action === "deltacommit" && this.#isStarted) {
+        // A compaction may have been planned that names the logs: they are rolled back where they are.
+        await this.#context.storage.delete([heartbeatPath(time)]);
+        await rollbackInstant(this.#context, time, this.#settings);
+        return;
+      }
       await removeData();
       await removeRequest(this.#context, this.instant, this.#heartbeat);
       const markers = await loadMarkers(this.#context, this.instant.time);

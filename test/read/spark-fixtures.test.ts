@@ -67,7 +67,7 @@ function startRead(
 
 /**
  * What changed in a merge-on-read table of version 6 Spark reads from the files of the range alone, so
- * that it shows a row in a log which loses against one that was stored before (IN-7).
+ * that it shows a row in a log which loses against one that was stored before (IN-8).
  */
 function withoutStale(table: HudiTable, rows: readonly EngineRow[]): readonly EngineRow[] {
   if (table.config.type === "copy-on-write" || table.config.version !== 6) return rows;
@@ -149,7 +149,7 @@ test("there are fixtures of versions 6, 8 and 9", () => {
 });
 
 describe.each(NAMES)("%s", (name) => {
-  test.each(KINDS)("%s gives the rows that Spark exported, meta columns included", async (kind) => {
+  test.each(KINDS)("%s gives the rows that Spark exported, meta columns included (FSV-6, IN-8)", async (kind) => {
     const expected = await loadExpectation(name, kind);
     expect(expected.rows.length).toBeGreaterThan(0);
     await using table = await openFixture(name, paths.get(name) as string);
