@@ -5,6 +5,7 @@ import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
 import { workload as bulkInsert } from "./bulk-insert.bench.ts";
 import { workload as coldStart } from "./cold-start.bench.ts";
+import { workload as deltaCommit } from "./delta-commit.bench.ts";
 import { workload as encoder } from "./encoder.bench.ts";
 import { workload as eventLoop } from "./event-loop.bench.ts";
 import { workload as incremental } from "./incremental.bench.ts";
@@ -24,6 +25,7 @@ const WORKLOADS: readonly Workload[] = [
   encoder,
   bulkInsert,
   upsert,
+  deltaCommit,
   workers,
   read,
   incremental,

@@ -20,7 +20,7 @@ async function measureSize(context: BenchContext, baseRows: number): Promise<voi
   const expected = await digestQuery(expectedRowsSql(base, change));
   const basePath = join(context.folder, `groups-${baseRows}`);
   const helper = LakeEngine.start(settings, "arrow", "helper");
-  await helper.build(basePath, base, GROUPS);
+  await helper.build(basePath, base, { type: "copy-on-write", buckets: GROUPS });
   await helper.stop();
   const engines = [1, 2].map((workers) => {
     const variant = workers === 1 ? "1 worker" : `${workers} workers`;

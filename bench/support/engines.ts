@@ -34,11 +34,20 @@ export interface WriteJob {
   readonly isRepeated?: boolean;
 }
 
+/** What kind of table a workload is about; without it a copy-on-write table with a bloom index. */
+export interface TableKind {
+  readonly type: "copy-on-write" | "merge-on-read";
+  /** The file groups of a bucket index. */
+  readonly buckets: number;
+}
+
 /** A read of columns: the snapshot, or what was committed after an instant. */
 export interface ReadJob {
   readonly tablePath: string;
   readonly columns: readonly string[];
   readonly after?: string | undefined;
+  /** Base files alone. */
+  readonly readOptimized?: boolean | undefined;
   readonly baseFiles: readonly string[];
 }
 

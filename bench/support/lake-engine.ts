@@ -11,6 +11,7 @@ import {
   type EngineSettings,
   type Outcome,
   type ReadJob,
+  type TableKind,
   tableOptions,
   type WriteJob,
 } from "./engines.ts";
@@ -22,6 +23,8 @@ export interface TableState {
   /** Base files of the latest slices, by absolute path. */
   readonly files: readonly string[];
   readonly sizesBytes: readonly number[];
+  /** Bytes of the logs of these slices. */
+  readonly logBytes: number;
   /** Instants of completed commits, oldest first. */
   readonly instants: readonly string[];
 }
@@ -80,34 +83,37 @@ export class LakeEngine implements Engine {
   }
 
   async read(job: ReadJob): Promise<Outcome> {
-    const { tablePath, columns, after } = job;
-    const answer = await this.#program.call<LakeAnswer>("read", { tablePath, columns, after });
+    const { tablePath, columns, after, readOptimized } = job;
+    const call = { tablePath, columns, after, readOptimized };
+    const answer = await this.#program.call<LakeAnswer>("read", call);
     return { ...answer, files: [] };
   }
 
   async digestRead(job: ReadJob): Promise<string> {
-    const { tablePath, columns, after } = job;
+    const { tablePath, columns, after, readOptimized } = job;
     const into = join(this.#folder, "ours-read.arrow");
-    await this.#program.call("dump", { tablePath, columns, after, into });
+    await this.#program.call("dump", { tablePath, columns, after, readOptimized, into });
     const digest = await digestArrowTable(tableFromIPC(await readFile(into)), columns);
     await rm(into);
     return digest;
   }
 
-  /** Builds a table from all files, with a bucket index where a number is given; not measured. */
-  async build(tablePath: string, files: readonly DataFile[], buckets?: number): Promise<void> {
+  /** Builds a table from all files; not measured. */
+  async build(tablePath: string, files: readonly DataFile[], kind?: TableKind): Promise<void> {
     const paths = files.map((file) => file.arrowPath);
-    await this.#program.call("build", { tablePath, paths, buckets });
+    await this.#program.call("build", { tablePath, paths, kind });
   }
 
   async describe(tablePath: string): Promise<TableState> {
-    const { files, instants } = await this.#program.call<{
+    const { files, logs, instants } = await this.#program.call<{
       files: { path: string; sizeBytes: number }[];
+      logs: { path: string; sizeBytes: number }[];
       instants: string[];
     }>("describe", { tablePath });
     return {
       files: files.map((file) => join(tablePath, file.path)),
       sizesBytes: files.map((file) => file.sizeBytes),
+      logBytes: logs.reduce((sum, log) => sum + log.sizeBytes, 0),
       instants,
     };
   }

@@ -5,6 +5,7 @@ import { type RecordBatch, RecordBatchStreamWriter, type Table, tableFromIPC } f
 import type { Commit, HudiTable, Source, TableOptions } from "../../src/index.ts";
 import { serveCalls } from "./child-program.ts";
 import { DEFINITION } from "./dataset.ts";
+import type { TableKind } from "./engines.ts";
 import { type LoopDelay, LoopWatch } from "./loop-watch.ts";
 import { measure, type Sample } from "./measure.ts";
 
@@ -33,6 +34,7 @@ interface ReadCall {
   readonly columns?: readonly string[];
   /** Reads what was committed after this instant, instead of the snapshot. */
   readonly after?: string;
+  readonly readOptimized?: boolean;
 }
 
 const [, , library = "", optionsJson = "{}"] = process.argv;
@@ -106,9 +108,10 @@ async function closeTables(): Promise<void> {
   openTables.clear();
 }
 
-async function createTable(path: string, buckets?: number): Promise<void> {
-  const index = buckets === undefined ? undefined : { kind: "bucket" as const, buckets };
-  const table = await lake.HudiTable.create(path, { ...DEFINITION, index }, options);
+async function createTable(path: string, kind?: TableKind): Promise<void> {
+  const index = kind && { kind: "bucket" as const, buckets: kind.buckets };
+  const definition = { ...DEFINITION, index, ...(kind && { type: kind.type }) };
+  const table = await lake.HudiTable.create(path, definition, options);
   await table[Symbol.asyncDispose]();
 }
 
@@ -116,9 +119,9 @@ async function createTable(path: string, buckets?: number): Promise<void> {
 async function build(params: {
   tablePath: string;
   paths: string[];
-  buckets?: number;
+  kind?: TableKind;
 }): Promise<void> {
-  await createTable(params.tablePath, params.buckets);
+  await createTable(params.tablePath, params.kind);
   async function* batches(): AsyncGenerator<RecordBatch> {
     for (const path of params.paths) yield* (await loadTable(path)).batches;
   }
@@ -140,9 +143,11 @@ async function read(params: ReadCall): Promise<LakeAnswer> {
 }
 
 function scanBatches(table: HudiTable, params: ReadCall): AsyncIterable<RecordBatch> {
-  const { columns, after } = params;
+  const { columns, after, readOptimized } = params;
   const scan =
-    after === undefined ? table.read({ columns }) : table.incremental({ columns, after });
+    after === undefined
+      ? table.read({ columns, readOptimized })
+      : table.incremental({ columns, after });
   return scan.batches() as AsyncIterable<RecordBatch>;
 }
 
@@ -159,6 +164,7 @@ async function dump(params: ReadCall & { into: string }): Promise<void> {
 /** The base files of the latest slices, and the instants of completed commits. */
 async function describe(params: { tablePath: string }): Promise<{
   files: { path: string; sizeBytes: number }[];
+  logs: { path: string; sizeBytes: number }[];
   instants: string[];
 }> {
   return withTable(params.tablePath, async (table) => {
@@ -167,6 +173,9 @@ async function describe(params: { tablePath: string }): Promise<{
     return {
       files: slices.flatMap(({ baseFile }) =>
         baseFile ? [{ path: baseFile.path, sizeBytes: baseFile.sizeBytes }] : [],
+      ),
+      logs: slices.flatMap(({ logFiles }) =>
+        logFiles.map(({ path, sizeBytes }) => ({ path, sizeBytes })),
       ),
       instants: timeline
         .filter((instant) => instant.state === "completed")

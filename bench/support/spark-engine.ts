@@ -9,7 +9,7 @@ import type { DataFile } from "./dataset.ts";
 import { DEFINITION } from "./dataset.ts";
 import { digestQuery } from "./digest.ts";
 import { quoteSql } from "./duckdb.ts";
-import type { Engine, EngineSettings, Outcome, ReadJob, WriteJob } from "./engines.ts";
+import type { Engine, EngineSettings, Outcome, ReadJob, TableKind, WriteJob } from "./engines.ts";
 import { ENGINE_SUPPORT } from "./hudi-rs-engine.ts";
 import type { TableState } from "./lake-engine.ts";
 import type { Sample } from "./measure.ts";
@@ -28,6 +28,7 @@ export class SparkEngine implements Engine {
   readonly #directory: string;
   readonly #settings: EngineSettings;
   readonly #describe: (tablePath: string) => Promise<TableState>;
+  readonly #kind: TableKind | undefined;
   #rowCount = 0;
 
   private constructor(
@@ -35,7 +36,9 @@ export class SparkEngine implements Engine {
     directory: string,
     settings: EngineSettings,
     describe: (tablePath: string) => Promise<TableState>,
+    kind: TableKind | undefined,
   ) {
+    this.#kind = kind;
     this.#process = engineProcess;
     this.#directory = directory;
     this.#settings = settings;
@@ -46,6 +49,7 @@ export class SparkEngine implements Engine {
   static async start(
     settings: EngineSettings,
     describe: (tablePath: string) => Promise<TableState>,
+    kind?: TableKind,
   ): Promise<SparkEngine> {
     const python = await provisionPython();
     const bundle = await provisionHudiBundle(BUNDLE);
@@ -56,7 +60,7 @@ export class SparkEngine implements Engine {
       cwd: directory,
       env: sparkEnvironment(python.directory, python.pythonPath),
     });
-    const engine = new SparkEngine(engineProcess, directory, settings, describe);
+    const engine = new SparkEngine(engineProcess, directory, settings, describe, kind);
     try {
       await engineProcess.request("start", {
         jar: bundle.jarPath,
@@ -84,7 +88,7 @@ export class SparkEngine implements Engine {
     if (isNew) await mkdir(tablePath, { recursive: true });
     const sample = await this.#measure("write", {
       path: tablePath,
-      options: hudiOptions(kind, this.#settings.codec),
+      options: { ...hudiOptions(kind, this.#settings.codec), ...kindOptions(this.#kind) },
       mode: isNew ? "overwrite" : "append",
     });
     const { files } = await this.#describe(tablePath);
@@ -144,6 +148,20 @@ function hudiOptions(kind: WriteJob["kind"], codec: string): Record<string, stri
     "hoodie.upsert.shuffle.parallelism": String(CORES),
     "hoodie.bulkinsert.shuffle.parallelism": String(CORES),
     "hoodie.bloom.index.parallelism": String(CORES),
+  };
+}
+
+/** Options of another kind of table than a copy-on-write one with a bloom index. */
+function kindOptions(kind: TableKind | undefined): Record<string, string> {
+  if (!kind) return {};
+  return {
+    "hoodie.datasource.write.table.type": kind.type.replaceAll("-", "_").toUpperCase(),
+    "hoodie.index.type": "BUCKET",
+    "hoodie.index.bucket.engine": "SIMPLE",
+    "hoodie.bucket.index.num.buckets": String(kind.buckets),
+    "hoodie.bucket.index.hash.field": String(DEFINITION.recordKey),
+    "hoodie.compact.inline": "false",
+    "hoodie.compact.schedule.inline": "false",
   };
 }
 

@@ -4,7 +4,7 @@
 import { type Column, type ColumnBatch, requireColumn } from "../format/column-batch.ts";
 import type { ParquetFileReader } from "../format/parquet-reader.ts";
 import { type Field, requireField } from "../format/schema.ts";
-import { BATCH_ROWS } from "./base-file.ts";
+import { batchRowsOf } from "./base-file.ts";
 import { createOrderingComparator } from "./record-merger.ts";
 
 /** Which rows of a base file change, by the numbers of rows that come in. */
@@ -34,7 +34,7 @@ export type RowsPlan = "kept" | Int32Array;
 
 /** What becomes of a base file. */
 export interface BaseFileMergePlan {
-  /** For each row group: a plan for each `BATCH_ROWS` rows of it. */
+  /** For each row group: a plan for each `batchRowsOf` rows of it. */
   readonly rowGroups: readonly (readonly RowsPlan[])[];
   readonly appends: Int32Array;
   readonly keptCount: number;
@@ -85,12 +85,13 @@ async function planRowGroup(
   const { positions } = changes;
   const isTouched =
     cursor.next < positions.length && (positions[cursor.next] as number) < cursor.start + rowCount;
-  const options = { signal, batchRows: BATCH_ROWS };
+  const batchRows = batchRowsOf(file);
+  const options = { signal, batchRows };
   const stored =
     ordering && isTouched ? file.readBatches(group, [ordering.field], options) : undefined;
   const plans: RowsPlan[] = [];
-  for (let from = 0; from < rowCount; from += BATCH_ROWS) {
-    const count = Math.min(BATCH_ROWS, rowCount - from);
+  for (let from = 0; from < rowCount; from += batchRows) {
+    const count = Math.min(batchRows, rowCount - from);
     const batch = stored && ((await stored.next()).value as ColumnBatch);
     const column = batch?.columns[0];
     const compare = column && ordering && createOrderingComparator(column, ordering.column);

@@ -6,7 +6,7 @@ import { type StoredColumn, toColumn } from "../format/stored-column.ts";
 import { addMetaFields } from "../layout/record-key.ts";
 import { yieldToHost } from "../runtime/concurrency.ts";
 import type { Storage } from "../storage/storage.ts";
-import { BATCH_ROWS, type BaseFileRef, openBaseFile } from "./base-file.ts";
+import { type BaseFileRef, batchRowsOf, openBaseFile } from "./base-file.ts";
 import {
   describeOutput,
   KEY_COLUMN,
@@ -45,7 +45,7 @@ export async function rewriteBaseFile(
   try {
     const index = continueKeyIndex(reader, base.path, task.settings.bloom);
     for (let group = 0; group < reader.rowGroups.length; group += 1) {
-      const options = { signal, batchRows: BATCH_ROWS };
+      const options = { signal, batchRows: batchRowsOf(reader) };
       for await (const read of reader.readStoredBatches(group, source, options)) {
         const columns = read.columns.slice();
         if (index.collectsAll) {

@@ -6,7 +6,7 @@ import { gatherBatchSteps } from "../format/column-gather.ts";
 import type { Field } from "../format/schema.ts";
 import { runInTurns } from "../runtime/steps.ts";
 import type { Storage } from "../storage/storage.ts";
-import { BATCH_ROWS, type BaseFileRef, openBaseFile } from "./base-file.ts";
+import { type BaseFileRef, batchRowsOf, openBaseFile } from "./base-file.ts";
 
 /** Which rows and columns of a base file are read: plain data. */
 export interface ReadRowsTask {
@@ -36,7 +36,7 @@ export async function readRows(
     if (next < positions.length && (positions[next] as number) < end) {
       for await (const batch of reader.readBatches(group, fields, {
         signal,
-        batchRows: BATCH_ROWS,
+        batchRows: batchRowsOf(reader),
       })) {
         const first = next;
         while (next < positions.length && (positions[next] as number) < start + batch.rowCount) {

@@ -18,8 +18,8 @@ import { dataPath, formatBaseFileName, markerPath } from "../layout/table-paths.
 import { yieldToHost } from "../runtime/concurrency.ts";
 import type { ObjectWriter, Storage } from "../storage/storage.ts";
 import {
-  BATCH_ROWS,
   type BaseFileRef,
+  batchRowsOf,
   FOOTER_AVRO_SCHEMA,
   FOOTER_CALENDAR,
   openBaseFile,
@@ -145,7 +145,7 @@ async function copyMerged(
   for (let group = 0; group < plan.rowGroups.length; group += 1) {
     const plans = plan.rowGroups[group] as readonly RowsPlan[];
     let at = 0;
-    const options = { signal, batchRows: BATCH_ROWS };
+    const options = { signal, batchRows: batchRowsOf(reader) };
     for await (const read of reader.readStoredBatches(group, stored, options)) {
       const picks = plans[at] as RowsPlan;
       at += 1;

@@ -3,6 +3,7 @@
 import { HudiError } from "../errors.ts";
 import { type BloomFilter, decodeBloomFilter } from "../format/bloom-filter.ts";
 import { openParquetFile, type ParquetFileReader } from "../format/parquet-reader.ts";
+import { childFields, type Field, isNested } from "../format/schema.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { BaseFile } from "./file-slice.ts";
 
@@ -14,6 +15,21 @@ export const WHOLE_FILE_BYTES: number = 8 * 1024 * 1024;
  * a whole file.
  */
 export const BATCH_ROWS = 131_072;
+/** Values that are decoded at a time: tables of many columns are read in batches of fewer rows. */
+const BATCH_VALUES = 64 * BATCH_ROWS;
+const LEAST_BATCH_ROWS = 4_096;
+
+/** Rows that are decoded at a time of a file; the same for every read of it. */
+export function batchRowsOf({ schema }: Pick<ParquetFileReader, "schema">): number {
+  const values = schema.fields.reduce((sum, field) => sum + leafCount(field), 0);
+  const rows = Math.floor(BATCH_VALUES / Math.max(1, values));
+  return Math.min(BATCH_ROWS, Math.max(LEAST_BATCH_ROWS, rows));
+}
+
+function leafCount(field: Field): number {
+  if (!isNested(field.type)) return 1;
+  return childFields(field.type).reduce((sum, child) => sum + leafCount(child), 0);
+}
 
 export const FOOTER_MIN_KEY = "hoodie_min_record_key";
 export const FOOTER_MAX_KEY = "hoodie_max_record_key";

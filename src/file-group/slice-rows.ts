@@ -8,7 +8,7 @@ import type { ParquetFileReader } from "../format/parquet-reader.ts";
 import type { Field } from "../format/schema.ts";
 import { runInTurns } from "../runtime/steps.ts";
 import type { Storage } from "../storage/storage.ts";
-import { BATCH_ROWS } from "./base-file.ts";
+import { batchRowsOf } from "./base-file.ts";
 import { findKeysIn } from "./base-file-keys.ts";
 import type { BaseFileMergePlan } from "./base-file-merge.ts";
 import { readRows } from "./base-file-rows.ts";
@@ -58,10 +58,12 @@ export async function findRows(
 
 /** Which of some positions, ascending, hold rows that no log replaces or deletes. */
 function stayingRows(
-  { rowGroups }: ParquetFileReader,
+  reader: ParquetFileReader,
   plan: BaseFileMergePlan,
   positions: Int32Array,
 ): Int32Array {
+  const { rowGroups } = reader;
+  const batchRows = batchRowsOf(reader);
   const staying: number[] = [];
   let next = 0;
   let start = 0;
@@ -69,7 +71,7 @@ function stayingRows(
     const end = start + rowCount;
     for (const picks of plan.rowGroups[group] ?? []) {
       const left = picks === "kept" ? undefined : new Set(picks);
-      const to = Math.min(end, start + BATCH_ROWS);
+      const to = Math.min(end, start + batchRows);
       for (; next < positions.length && (positions[next] as number) < to; next += 1) {
         if (!left || left.has((positions[next] as number) - start)) staying.push(next);
       }

@@ -1,7 +1,7 @@
 // Reads file slices as column batches: projection, row-group skipping, row filter, logs merged in. Lazy,
 // one row group or log block at a time. Rules: spec/format/predicates.md, PR-6.
 import { HudiError, isHudiError } from "../errors.ts";
-import { BATCH_ROWS, openBaseFile } from "../file-group/base-file.ts";
+import { batchRowsOf, openBaseFile } from "../file-group/base-file.ts";
 import type { BaseFileMergePlan, RowsPlan } from "../file-group/base-file-merge.ts";
 import type { FileSlice } from "../file-group/file-slice.ts";
 import type { LogMergeRules } from "../file-group/log-merge.ts";
@@ -167,7 +167,7 @@ async function* readRowGroup(
   options: SliceScanOptions,
 ): AsyncGenerator<ColumnBatch> {
   const { schema, columns, signal } = options;
-  const read = { signal, batchRows: BATCH_ROWS };
+  const read = { signal, batchRows: batchRowsOf(reader) };
   const wanted = columns.map((name) => fieldOf(schema, name));
   const names = decidingColumns(options);
   let number = 0;

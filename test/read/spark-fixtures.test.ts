@@ -149,15 +149,18 @@ test("there are fixtures of versions 6, 8 and 9", () => {
 });
 
 describe.each(NAMES)("%s", (name) => {
-  test.each(KINDS)("%s gives the rows that Spark exported, meta columns included (FSV-6, IN-8)", async (kind) => {
-    const expected = await loadExpectation(name, kind);
-    expect(expected.rows.length).toBeGreaterThan(0);
-    await using table = await openFixture(name, paths.get(name) as string);
-    const found = await collectAsSpark(table, startRead(table, kind, expected));
-    const rows = kind === "incremental" ? found : showFolders(table, found);
-    const shown = kind === "incremental" ? withoutStale(table, expected.rows) : expected.rows;
-    expect(canonicalRows(rows)).toEqual(canonicalRows(shown));
-  });
+  test.each(KINDS)(
+    "%s gives the rows that Spark exported, meta columns included (FSV-6, IN-8)",
+    async (kind) => {
+      const expected = await loadExpectation(name, kind);
+      expect(expected.rows.length).toBeGreaterThan(0);
+      await using table = await openFixture(name, paths.get(name) as string);
+      const found = await collectAsSpark(table, startRead(table, kind, expected));
+      const rows = kind === "incremental" ? found : showFolders(table, found);
+      const shown = kind === "incremental" ? withoutStale(table, expected.rows) : expected.rows;
+      expect(canonicalRows(rows)).toEqual(canonicalRows(shown));
+    },
+  );
 
   test("Arrow batches hold as many rows, and the schema has the columns that Spark sees", async () => {
     const expected = await loadExpectation(name);

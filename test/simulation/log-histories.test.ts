@@ -8,21 +8,19 @@ const FIRST = Number(process.env.HUDI_LAKE_SEED ?? 1);
 const HISTORIES = 500 * SOAK;
 const STEPS = 20;
 
-test(
-  "the table equals the model after every step of a random history (DC-1, DC-2, DC-3, DC-4, DC-6)",
-  { timeout: 120_000 * SOAK },
-  async () => {
-    let commits = 0;
-    for (let seed = FIRST; seed < FIRST + HISTORIES; seed += 1) {
-      const history = new LogHistory(seed);
-      try {
-        await history.run(STEPS, []);
-      } catch (error) {
-        throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
-      }
-      commits += history.versions.length;
+test("the table equals the model after every step of a random history (DC-1, DC-2, DC-3, DC-4, DC-6)", {
+  timeout: 120_000 * SOAK,
+}, async () => {
+  let commits = 0;
+  for (let seed = FIRST; seed < FIRST + HISTORIES; seed += 1) {
+    const history = new LogHistory(seed);
+    try {
+      await history.run(STEPS, []);
+    } catch (error) {
+      throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
     }
-    console.log(`${HISTORIES} histories from seed ${FIRST}, ${commits} commits`);
-    expect(commits).toBeGreaterThan(HISTORIES * 10);
-  },
-);
+    commits += history.versions.length;
+  }
+  console.log(`${HISTORIES} histories from seed ${FIRST}, ${commits} commits`);
+  expect(commits).toBeGreaterThan(HISTORIES * 10);
+});

@@ -40,10 +40,7 @@ export interface LogStep {
 }
 
 /** A service that a history may run: it changes no row. */
-export type LogService = (
-  table: HudiTable<AnyRow>,
-  history: LogHistory,
-) => Promise<unknown>;
+export type LogService = (table: HudiTable<AnyRow>, history: LogHistory) => Promise<unknown>;
 
 /** One history; everything in it is decided by its seed. */
 export class LogHistory {
