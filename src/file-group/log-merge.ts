@@ -9,6 +9,7 @@ import {
   isPresent,
   nullColumn,
   requireBytesColumn,
+  selectColumns,
 } from "../format/column-batch.ts";
 import { concatBatches, concatBatchSteps } from "../format/column-concat.ts";
 import { gatherBatchSteps, gatherColumn } from "../format/column-gather.ts";
@@ -77,17 +78,23 @@ interface Part {
   readonly rowCount: number;
   readonly isDeletion: boolean;
   readonly ordering: Column | undefined;
+  /** Its rows, where they are held. */
+  readonly rows: ColumnBatch | undefined;
 }
 
-/** Weighs the versions that the live blocks of a slice hold, oldest first. */
+/**
+ * Weighs the versions that the live blocks of a slice hold, oldest first. Rows of the columns `held`
+ * are kept in memory, so that they need not be decoded again.
+ */
 export async function mergeLogs(
   blocks: readonly LiveBlock[],
   rules: LogMergeRules,
   signal?: AbortSignal,
+  held?: TableSchema,
 ): Promise<MergedLogs> {
   const versions = new Versions(rules);
   for (const block of blocks) {
-    for await (const { keys, ...part } of readParts(block, rules.orderingField, signal)) {
+    for await (const { keys, ...part } of readParts(block, rules.orderingField, held, signal)) {
       versions.offer(part, keys);
       await yieldToHost(signal);
     }
@@ -114,7 +121,7 @@ async function* readWinners(
     const holdsRows = parts.some((number) => (rowsOfPart[number]?.length ?? 0) > 0);
     if (block.block.type === "delete" || !holdsRows) continue;
     let next = 0;
-    for await (const read of readLogRows(block, schema.fields, signal)) {
+    for await (const read of readHeld(versions.parts, parts, block, schema, signal)) {
       const number = parts[next] as number;
       next += 1;
       const rows = rowsOfPart[number] as Int32Array;
@@ -123,6 +130,24 @@ async function* readWinners(
       yield { batch: { ...batch, schema }, keys: keysOfPart[number] as Int32Array };
     }
   }
+}
+
+/** The rows of a block once more, from memory where they are held. */
+async function* readHeld(
+  all: readonly Part[],
+  parts: readonly number[],
+  block: LiveBlock,
+  schema: TableSchema,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<ColumnBatch> {
+  const batches = parts.map((number) => all[number]?.rows);
+  const isHeld = (batch: ColumnBatch | undefined): boolean =>
+    schema.fields.every(({ name }) => batch?.schema.fields.some((field) => field.name === name));
+  if (!batches.every(isHeld)) {
+    yield* readLogRows(block, schema.fields, signal);
+    return;
+  }
+  for (const batch of batches) if (batch) yield selectColumns(batch, schema.fields);
 }
 
 /** The rows that won, as one batch, and for each key its row in it; -1 for one that has none. */
@@ -149,21 +174,27 @@ export async function collectLogRows(
 async function* readParts(
   block: LiveBlock,
   orderingField: Field | undefined,
+  held: TableSchema | undefined,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Part & { readonly keys: BytesColumn }> {
   if (block.block.type === "delete") {
     const content = await block.block.readContent(signal);
     const place = `${block.file.path}, block at byte ${block.block.offset}`;
     const { keys, ordering } = decodeDeletes(content, orderingField, place);
-    yield { block, firstRow: 0, rowCount: keys.rowCount, isDeletion: true, ordering, keys };
+    const { rowCount } = keys;
+    yield { block, firstRow: 0, rowCount, isDeletion: true, ordering, keys, rows: undefined };
     return;
   }
-  const fields = orderingField ? [KEY_FIELD, { ...orderingField, nullable: true }] : [KEY_FIELD];
+  const deciding = orderingField ? [KEY_FIELD, { ...orderingField, nullable: true }] : [KEY_FIELD];
+  const names = new Set(deciding.map(({ name }) => name));
+  const fields = [...deciding, ...(held?.fields ?? []).filter(({ name }) => !names.has(name))];
   let firstRow = 0;
   for await (const batch of readLogRows(block, fields, signal)) {
     const { rowCount } = batch;
     const keys = requireBytesColumn(batch, KEY_FIELD.name);
-    yield { block, firstRow, rowCount, isDeletion: false, ordering: batch.columns[1], keys };
+    const ordering = orderingField && batch.columns[1];
+    const rows = held && batch;
+    yield { block, firstRow, rowCount, isDeletion: false, ordering, keys, rows };
     firstRow += rowCount;
   }
 }
@@ -242,25 +273,29 @@ class Versions {
     readonly rowsOfPart: Int32Array[];
     readonly keysOfPart: Int32Array[];
   } {
-    // Rows of a part are offered in order, but a key may have won again later: sorting puts them right.
-    const keys = Int32Array.from({ length: this.#table.count }, (_, key) => key).filter(isWanted);
-    const count = keys.length;
+    const { count } = this.#table;
     const [partOf, rowOf] = [this.#partOf, this.#rowOf];
-    keys.sort(
-      (a, b) =>
-        (partOf[a] as number) - (partOf[b] as number) ||
-        (rowOf[a] as number) - (rowOf[b] as number),
-    );
-    const rowsOfPart: Int32Array[] = [];
-    const keysOfPart: Int32Array[] = [];
-    let from = 0;
-    for (let part = 0; part < this.parts.length; part += 1) {
-      let to = from;
-      while (to < count && partOf[keys[to] as number] === part) to += 1;
-      const own = keys.slice(from, to);
-      keysOfPart.push(own);
-      rowsOfPart.push(own.map((key) => rowOf[key] as number));
-      from = to;
+    // Keys by the rows that they are the version of, so that rows come in their order.
+    const keyOfRow = this.parts.map(({ rowCount }) => new Int32Array(rowCount).fill(-1));
+    const counts = new Int32Array(this.parts.length);
+    for (let key = 0; key < count; key += 1) {
+      if (!isWanted(key)) continue;
+      const part = partOf[key] as number;
+      (keyOfRow[part] as Int32Array)[rowOf[key] as number] = key;
+      counts[part] = (counts[part] as number) + 1;
+    }
+    const rowsOfPart = Array.from(counts, (own) => new Int32Array(own));
+    const keysOfPart = Array.from(counts, (own) => new Int32Array(own));
+    for (const [part, keys] of keyOfRow.entries()) {
+      const [rows, own] = [rowsOfPart[part] as Int32Array, keysOfPart[part] as Int32Array];
+      let used = 0;
+      for (let row = 0; row < keys.length; row += 1) {
+        const key = keys[row] as number;
+        if (key < 0) continue;
+        rows[used] = row;
+        own[used] = key;
+        used += 1;
+      }
     }
     return { rowsOfPart, keysOfPart };
   }

@@ -29,6 +29,8 @@ export interface OpenSliceOptions {
   readonly signal?: AbortSignal | undefined;
   /** Every column will be read: a small base file is then fetched whole. */
   readonly readsAll?: boolean;
+  /** Columns of the rows of logs that will be read: small logs are then decoded once. */
+  readonly logRows?: TableSchema;
 }
 
 /** A slice of which it is known which rows count. */
@@ -52,6 +54,9 @@ export interface MergedSlice {
   readLogRows(schema: TableSchema, signal?: AbortSignal): AsyncGenerator<LogRows>;
 }
 
+/** Logs of a slice up to this size are held in memory as columns. */
+const HELD_LOG_BYTES = 64 * 1024 * 1024;
+
 /** Scans the logs of a slice, finds their keys in the base file, and decides. */
 export async function openMergedSlice(
   storage: Storage,
@@ -61,7 +66,9 @@ export async function openMergedSlice(
   const { signal } = options;
   const isVisible = createVisibilityTest(visible);
   const { blocks, corrupt } = await scanLogFiles(storage, logFiles, { isVisible, signal });
-  const logs = await mergeLogs(blocks, rules, signal);
+  const bytes = logFiles.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const held = bytes <= HELD_LOG_BYTES ? options.logRows : undefined;
+  const logs = await mergeLogs(blocks, rules, signal, held);
   const wins = logs.deletes.map((mark) => 1 - mark);
   const reader = base && (await openBaseFile(storage, base, options));
   const plan =

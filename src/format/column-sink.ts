@@ -79,7 +79,7 @@ export class Int32Sink extends ColumnSink {
   }
   finish(): Column {
     const { rowCount, validity } = this;
-    return { layout: "int32", rowCount, validity, values: this.#values.slice(0, rowCount) };
+    return { layout: "int32", rowCount, validity, values: fitted(this.#values, rowCount) };
   }
 }
 
@@ -99,8 +99,8 @@ export class Int64Sink extends ColumnSink {
   }
   finish(): Column {
     const { rowCount, validity } = this;
-    const { buffer } = this.#halves.slice(0, 2 * rowCount);
-    return { layout: "int64", rowCount, validity, values: new BigInt64Array(buffer) };
+    const { buffer } = fitted(this.#halves, 2 * rowCount);
+    return { layout: "int64", rowCount, validity, values: new BigInt64Array(buffer, 0, rowCount) };
   }
 }
 
@@ -117,7 +117,7 @@ export class Float32Sink extends ColumnSink {
   }
   finish(): Column {
     const { rowCount, validity } = this;
-    return { layout: "float32", rowCount, validity, values: this.#values.slice(0, rowCount) };
+    return { layout: "float32", rowCount, validity, values: fitted(this.#values, rowCount) };
   }
 }
 
@@ -134,7 +134,7 @@ export class Float64Sink extends ColumnSink {
   }
   finish(): Column {
     const { rowCount, validity } = this;
-    return { layout: "float64", rowCount, validity, values: this.#values.slice(0, rowCount) };
+    return { layout: "float64", rowCount, validity, values: fitted(this.#values, rowCount) };
   }
 }
 
@@ -164,8 +164,8 @@ export class BytesSink extends ColumnSink {
   }
   finish(): Column {
     const { rowCount, validity } = this;
-    const offsets = this.#offsets.slice(0, rowCount + 1);
-    return { layout: "bytes", rowCount, validity, offsets, data: this.#data.slice(0, this.#used) };
+    const offsets = fitted(this.#offsets, rowCount + 1);
+    return { layout: "bytes", rowCount, validity, offsets, data: fitted(this.#data, this.#used) };
   }
   #grow(length: number): void {
     const needed = this.#used + length;
@@ -200,7 +200,7 @@ export class FixedSink extends ColumnSink {
   finish(): Column {
     const { rowCount, validity } = this;
     const widthBytes = this.#widthBytes;
-    const data = this.#data.slice(0, rowCount * widthBytes);
+    const data = fitted(this.#data, rowCount * widthBytes);
     return { layout: "fixed", rowCount, validity, widthBytes, data };
   }
 }
@@ -276,9 +276,14 @@ export class ListSink extends ColumnSink {
   }
   finish(): Column {
     const { rowCount, validity } = this;
-    const offsets = this.#offsets.slice(0, rowCount + 1);
+    const offsets = fitted(this.#offsets, rowCount + 1);
     return { layout: "list", rowCount, validity, offsets, child: this.#child.finish() };
   }
+}
+
+/** The first values of an array: a view where most of it is used, else a copy. */
+function fitted<T extends Growing>(values: T, count: number): T {
+  return (2 * count >= values.length ? values.subarray(0, count) : values.slice(0, count)) as T;
 }
 
 type Growing = Uint8Array | Int32Array | Float32Array | Float64Array;

@@ -2,6 +2,7 @@
 // without taking it apart. Rules: spec/format/column-batch.md, CB-5.
 import { releaseBuffer } from "../runtime/release-bytes.ts";
 import { isNull } from "./bitmap.ts";
+import { ByteCopier } from "./byte-copier.ts";
 import {
   type BytesColumn,
   type Column,
@@ -9,7 +10,7 @@ import {
   type FlatColumn,
   type Validity,
 } from "./column-batch.ts";
-import { gatherColumn } from "./column-gather.ts";
+import { gatherColumn, gatherValidity, takeNumbers } from "./column-gather.ts";
 import type { ColumnType, TableSchema } from "./schema.ts";
 
 /**
@@ -189,6 +190,44 @@ function padded(entries: FlatColumn): FlatColumn {
   }
   const values = entries.values.constructor as new (length: number) => never;
   return { ...entries, rowCount: 1, values: new values(1) };
+}
+
+/** Some rows of a column, ascending, in the form of batches: each value is copied once. */
+export function takeColumn(column: StoredColumn, rows: Int32Array): Column {
+  switch (column.layout) {
+    case "dictionary": {
+      const indexes = takeNumbers(column.indexes, rows);
+      const validity = gatherValidity(column, undefined, rows);
+      return toColumn({ ...column, rowCount: rows.length, indexes, validity });
+    }
+    case "prefixed":
+      return takeWithoutPrefixes(column, rows);
+    default:
+      return gatherColumn(column, undefined, rows);
+  }
+}
+
+function takeWithoutPrefixes(column: PrefixedColumn, rows: Int32Array): BytesColumn {
+  const { offsets, data } = column;
+  const rowCount = rows.length;
+  const ends = new Int32Array(rowCount + 1);
+  let total = 0;
+  for (let at = 0; at < rowCount; at += 1) {
+    const row = rows[at] as number;
+    const size = (offsets[row + 1] as number) - (offsets[row] as number);
+    if (size > 0) total += size - PREFIX_BYTES;
+    ends[at + 1] = total;
+  }
+  const result = new Uint8Array(total);
+  const copier = new ByteCopier(data, result);
+  for (let at = 0; at < rowCount; at += 1) {
+    const start = ends[at] as number;
+    const length = (ends[at + 1] as number) - start;
+    if (length > 0)
+      copier.copy((offsets[rows[at] as number] as number) + PREFIX_BYTES, length, start);
+  }
+  const validity = gatherValidity(column, undefined, rows);
+  return { layout: "bytes", rowCount, validity, offsets: ends, data: result };
 }
 
 function withoutPrefixes(column: PrefixedColumn): BytesColumn {

@@ -18,6 +18,7 @@ import { gatherBatch } from "../format/column-gather.ts";
 import { KeyTable } from "../format/key-table.ts";
 import type { ParquetFileReader } from "../format/parquet-reader.ts";
 import { type Field, projectSchema, requireField, type TableSchema } from "../format/schema.ts";
+import { releaseColumn, type StoredBatch, takeColumn, toColumn } from "../format/stored-column.ts";
 import { addMetaFields, META_FIELDS } from "../layout/record-key.ts";
 import { yieldToHost } from "../runtime/concurrency.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -104,16 +105,17 @@ async function* scanMergedSlice(
 ): AsyncGenerator<ColumnBatch> {
   const { schema, columns, logs, signal } = options;
   if (!logs) throw new Error("a slice with logs is read without the rules to merge them");
-  const merged = await openMergedSlice(storage, { base: baseFile, logFiles, ...logs }, { signal });
-  if (merged.base) yield* scanBaseFile(merged.base.reader, merged.base.plan, options);
   const wanted = columns.map((name) => fieldOf(schema, name));
   const names = new Set([...columns, ...decidingColumns(options)]);
-  const fields = [...names].map((name) => fieldOf(schema, name));
-  for await (const { batch } of merged.readLogRows({ name: schema.name, fields }, signal)) {
-    const rows = selectRows(batch, options);
-    if (rows?.length === 0) continue;
+  const rows = { name: schema.name, fields: [...names].map((name) => fieldOf(schema, name)) };
+  const source = { base: baseFile, logFiles, ...logs };
+  const merged = await openMergedSlice(storage, source, { signal, logRows: rows });
+  if (merged.base) yield* scanBaseFile(merged.base.reader, merged.base.plan, options);
+  for await (const { batch } of merged.readLogRows(rows, signal)) {
+    const selected = selectRows(batch, options);
+    if (selected?.length === 0) continue;
     const projected = selectColumns(batch, wanted);
-    yield rows ? gatherBatch(projected, rows) : projected;
+    yield selected ? gatherBatch(projected, selected) : projected;
     await yieldToHost(signal);
   }
 }
@@ -172,10 +174,13 @@ async function* readRowGroup(
   const names = decidingColumns(options);
   let number = 0;
   if (names.size === 0) {
-    for await (const batch of reader.readBatches(group, wanted, read)) {
-      const stayed = stayingRows(plans?.[number]);
+    if (!plans || plans.every((plan) => plan === "kept")) {
+      yield* reader.readBatches(group, wanted, read);
+      return;
+    }
+    for await (const batch of reader.readStoredBatches(group, wanted, read)) {
+      yield takeBatch(batch, stayingRows(plans[number]));
       number += 1;
-      yield stayed ? gatherBatch(batch, stayed) : batch;
     }
     return;
   }
@@ -201,7 +206,30 @@ async function* readRowGroup(
 
 /** The rows of a run that no log replaces or deletes; undefined for all of them. */
 function stayingRows(plan: RowsPlan | undefined): Int32Array | undefined {
-  return plan === undefined || plan === "kept" ? undefined : plan.filter((pick) => pick >= 0);
+  if (plan === undefined || plan === "kept") return undefined;
+  const rows = new Int32Array(plan.length);
+  let count = 0;
+  for (let at = 0; at < plan.length; at += 1) {
+    const pick = plan[at] as number;
+    if (pick < 0) continue;
+    rows[count] = pick;
+    count += 1;
+  }
+  return rows.subarray(0, count);
+}
+
+/** Some rows of a batch, or all of them, in the form of batches. */
+function takeBatch(
+  { schema, columns, rowCount }: StoredBatch,
+  rows: Int32Array | undefined,
+): ColumnBatch {
+  const taken = columns.map((column) => {
+    if (!rows) return toColumn(column);
+    const some = takeColumn(column, rows);
+    releaseColumn(column);
+    return some;
+  });
+  return { schema, rowCount: rows?.length ?? rowCount, columns: taken };
 }
 
 /** The rows that are in both lists, each ascending; undefined stands for all rows. */
