@@ -2,10 +2,12 @@
 // should look like after.
 import { HudiTable } from "../../src/hudi-table.ts";
 import type { IndexDefinition } from "../../src/layout/index-definition.ts";
+import type { TableType } from "../../src/layout/table-config.ts";
 import { SimulatedClock } from "../../src/runtime/clock.ts";
 import type { Fault, StorageCall } from "../../src/storage/memory-faults.ts";
 import type { MemoryStore } from "../../src/storage/memory-store.ts";
 import type { Storage } from "../../src/storage/storage.ts";
+import { isWriteAction } from "../../src/timeline/instant.ts";
 import type { Change } from "../../src/write/row-source.ts";
 import { createMemoryTable, processOptions } from "../support/memory-table.ts";
 import { ModelTable } from "../support/model-table.ts";
@@ -67,13 +69,14 @@ const COMMITS_OF_TABLE = 3;
 async function createTable(
   leaseKind: LeaseKind,
   index: IndexDefinition = { kind: "bloom" },
+  type: TableType = "copy-on-write",
 ): Promise<{
   clock: SimulatedClock;
   store: MemoryStore;
   table: HudiTable<AnyRow>;
   model: ModelTable;
 }> {
-  const definition = { ...DEFINITION, index };
+  const definition = { ...DEFINITION, index, type };
   const { clock, store, table } = await createMemoryTable(definition, { leaseKind });
   const model = createModel(index);
   const open = table as unknown as HudiTable<AnyRow>;
@@ -97,8 +100,9 @@ async function writeScenario(
   run: Operation,
   apply: (model: ModelTable) => void,
   index?: IndexDefinition,
+  type?: TableType,
 ): Promise<Scenario> {
-  const { clock, store, model } = await createTable(leaseKind, index);
+  const { clock, store, model } = await createTable(leaseKind, index, type);
   const after = model.copy();
   apply(after);
   return { store, nowMs: clock.now(), before: model, after, run, failsClean: true };
@@ -127,14 +131,18 @@ const CHANGES: Change<AnyRow>[] = [
   { op: "delete", key: { id: "a3", region: "eu", version: 1n } },
 ];
 
+/** Deletions in logs take any stored row away, so none of these is older than what is stored. */
+const LOGGED_CHANGES: Change<AnyRow>[] = CHANGES.slice(0, 3);
+
 type Factory = (leaseKind: LeaseKind) => Promise<Scenario>;
 
 function scenarioOf(
   run: Operation,
   apply: (model: ModelTable) => void,
   index?: IndexDefinition,
+  type?: TableType,
 ): Factory {
-  return (leaseKind) => writeScenario(leaseKind, run, apply, index);
+  return (leaseKind) => writeScenario(leaseKind, run, apply, index, type);
 }
 
 /** Writes of every kind on a table that has rows. */
@@ -209,6 +217,24 @@ export const WRITE_SCENARIOS: readonly (readonly [string, Factory])[] = [
       (t) => t.upsert(MIXED_ROWS),
       (m) => m.upsert(MIXED_ROWS),
       { kind: "bucket", buckets: 2 },
+    ),
+  ],
+  [
+    "an upsert into the logs of buckets",
+    scenarioOf(
+      (t) => t.upsert(MIXED_ROWS),
+      (m) => m.upsert(MIXED_ROWS),
+      { kind: "bucket", buckets: 1 },
+      "merge-on-read",
+    ),
+  ],
+  [
+    "an application of changes to logs and small files",
+    scenarioOf(
+      (t) => t.apply(LOGGED_CHANGES),
+      (m) => m.apply(LOGGED_CHANGES),
+      { kind: "bloom" },
+      "merge-on-read",
     ),
   ],
   [
@@ -297,7 +323,7 @@ export async function upsertAfterDeath(leaseKind: LeaseKind, atCall: number): Pr
   // Dead after its completed file, the writer has written its rows; otherwise it has not.
   const before = model.copy();
   const commits = timelineFiles(store).filter(
-    ({ action, state }) => action === "commit" && state === "completed",
+    ({ action, state }) => isWriteAction(action) && state === "completed",
   );
   if (commits.length > COMMITS_OF_TABLE) before.upsert(MIXED_ROWS);
   const after = before.copy();

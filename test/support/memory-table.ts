@@ -46,7 +46,9 @@ export interface MemoryTable<Row extends object> {
 
 /** Creates a table on a store of its own. */
 export async function createMemoryTable<const F extends Fields>(
-  definition: Omit<TableDefinition<F>, "name" | "type">,
+  definition: Omit<TableDefinition<F>, "name" | "type"> & {
+    readonly type?: TableDefinition["type"];
+  },
   options: Omit<ProcessOptions, "clock"> = {},
 ): Promise<MemoryTable<RowOf<F>>> {
   const clock = new SimulatedClock(START_MS);
