@@ -88,6 +88,11 @@ async function compareIncremental(exchange: Exchange, after: string, upTo: strin
 const EXCHANGES = [
   { name: "nonpartitioned", table: {}, sparkOptions: {} },
   { name: "partitioned", table: BY_REGION, sparkOptions: {} },
+  {
+    name: "complex_keys",
+    table: { recordKey: ["id", "small"], partitionBy: ["region", "day"], hiveStyle: true } as const,
+    sparkOptions: {},
+  },
   { name: "cleaned_and_archived", table: BY_REGION, sparkOptions: CLEANING },
 ];
 
