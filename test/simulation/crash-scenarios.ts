@@ -6,7 +6,7 @@ import { SimulatedClock } from "../../src/runtime/clock.ts";
 import type { Fault, StorageCall } from "../../src/storage/memory-faults.ts";
 import type { MemoryStore } from "../../src/storage/memory-store.ts";
 import type { Storage } from "../../src/storage/storage.ts";
-import type { Change } from "../../src/write/row-source.ts";
+import type { Change } from "../../src/layout/change.ts";
 import { createMemoryTable, processOptions } from "../support/memory-table.ts";
 import { ModelTable } from "../support/model-table.ts";
 import type { AnyRow } from "../support/row-text.ts";

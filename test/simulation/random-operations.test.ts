@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { isHudiError } from "../../src/errors.ts";
 import type { HudiTable } from "../../src/hudi-table.ts";
 import type { IndexDefinition } from "../../src/layout/index-definition.ts";
-import type { Change } from "../../src/write/row-source.ts";
+import type { Change } from "../../src/layout/change.ts";
 import { createMemoryTable, type MemoryTable } from "../support/memory-table.ts";
 import { ModelRefusal, ModelTable } from "../support/model-table.ts";
 import { type AnyRow, rowTexts } from "../support/row-text.ts";

@@ -5,7 +5,7 @@ import type { TableSchema } from "../../format/schema.ts";
 import type { HudiTable } from "../../hudi-table.ts";
 import { META_FIELDS } from "../../layout/record-key.ts";
 import type { Predicate } from "../../read/predicate.ts";
-import { PlannedScan, type Scan } from "../../read/scan.ts";
+import type { ColumnScan, Scan } from "../../read/scan.ts";
 import type { RowFlags } from "../flags.ts";
 import { type LakeIo, terminalWidth } from "../lake-io.ts";
 import { ByteOutput } from "../output/byte-output.ts";
@@ -48,12 +48,12 @@ export async function loadSchemaAsOf(
   signal: AbortSignal,
 ): Promise<TableSchema> {
   if (asOf === undefined) return table.schema({ signal });
-  return requirePlannedScan(table.read({ asOf, signal })).schema;
+  return requireColumnScan(table.read({ asOf, signal })).schema;
 }
 
 /** The scan behind the public interface, with its columns. */
-function requirePlannedScan(scan: Scan<unknown>): PlannedScan<unknown> {
-  if (scan instanceof PlannedScan) return scan;
+function requireColumnScan(scan: Scan<unknown>): ColumnScan<unknown> {
+  if ("columnBatches" in scan) return scan as ColumnScan<unknown>;
   throw new TypeError("this scan has no column batches");
 }
 
@@ -74,12 +74,9 @@ export interface PrintedRows {
 }
 
 /** Prints the rows of a scan as flags say. */
-export async function printRows(
-  scan: Scan<Record<string, unknown>>,
-  options: PrintOptions,
-): Promise<PrintedRows> {
+export async function printRows(scan: Scan<unknown>, options: PrintOptions): Promise<PrintedRows> {
   const { flags, io, limit = Number.POSITIVE_INFINITY } = options;
-  const planned = requirePlannedScan(scan);
+  const planned = requireColumnScan(scan);
   const format = resolveRowFormat(flags.format, io.stdout);
   const upTo = await planned.upTo;
   const output = new ByteOutput(io.stdout, io.signal);
