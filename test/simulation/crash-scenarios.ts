@@ -1,12 +1,12 @@
 // The operations whose every storage call is made to fail: the table each begins with, and what it
 // should look like after.
 import { HudiTable } from "../../src/hudi-table.ts";
+import type { Change } from "../../src/layout/change.ts";
 import type { IndexDefinition } from "../../src/layout/index-definition.ts";
 import { SimulatedClock } from "../../src/runtime/clock.ts";
 import type { Fault, StorageCall } from "../../src/storage/memory-faults.ts";
 import type { MemoryStore } from "../../src/storage/memory-store.ts";
 import type { Storage } from "../../src/storage/storage.ts";
-import type { Change } from "../../src/layout/change.ts";
 import { createMemoryTable, processOptions } from "../support/memory-table.ts";
 import { ModelTable } from "../support/model-table.ts";
 import type { AnyRow } from "../support/row-text.ts";
