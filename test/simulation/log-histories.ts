@@ -8,7 +8,7 @@ import { SimulatedClock } from "../../src/runtime/clock.ts";
 import { createFraction, seededRandom } from "../../src/runtime/random.ts";
 import type { Fault, StorageCall } from "../../src/storage/memory-faults.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
-import type { Change } from "../../src/write/row-source.ts";
+import type { Change } from "../../src/layout/change.ts";
 import { processOptions, START_MS } from "../support/memory-table.ts";
 import { ModelTable } from "../support/model-table.ts";
 import { type AnyRow, rowTexts } from "../support/row-text.ts";
