@@ -36,7 +36,12 @@ export interface ChangesOptions {
   /** Default: the newest instant that no pending write can come before. */
   readonly upTo?: InstantTime | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Bytes of replaced files whose keys are held at a time; a commit with more is read in passes. */
+  readonly passBytes?: number | undefined;
 }
+
+/** The keys of so many bytes of files take a few hundred MiB at most. */
+const PASS_BYTES = 128 * 1024 * 1024;
 
 /** The changes of a range, not read yet. */
 export interface ChangePlan {
@@ -47,6 +52,7 @@ export interface ChangePlan {
   /** In the order in which they are given. */
   readonly commits: readonly CommitPlan[];
   readonly upTo: InstantTime;
+  readonly passBytes: number;
 }
 
 /** The file groups that one commit touched. */
@@ -119,6 +125,7 @@ export async function planChanges(
     keyFields: context.config.recordKeyFields,
     commits: commits.filter(({ groups }) => groups.length > 0),
     upTo: upTo > after ? upTo : after,
+    passBytes: options.passBytes ?? PASS_BYTES,
   };
 }
 

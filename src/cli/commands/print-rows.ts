@@ -52,8 +52,8 @@ export async function loadSchemaAsOf(
 }
 
 /** The scan behind the public interface, with its columns. */
-function requireColumnScan(scan: Scan<unknown>): ColumnScan<unknown> {
-  if ("columnBatches" in scan) return scan as ColumnScan<unknown>;
+export function requireColumnScan(scan: Scan<unknown> | PrintableScan): PrintableScan {
+  if ("columnBatches" in scan) return scan;
   throw new TypeError("this scan has no column batches");
 }
 
@@ -62,6 +62,8 @@ export interface PrintOptions {
   readonly flags: RowFlags;
   readonly io: LakeIo;
   readonly limit?: number | undefined;
+  /** What the progress counts; default rows. */
+  readonly noun?: string;
   /** Members of the JSON document beside the rows. */
   readonly describe: (upTo: string) => Record<string, unknown>;
 }
@@ -73,8 +75,14 @@ export interface PrintedRows {
   readonly upTo: string;
 }
 
+/** What a scan has to have to be printed. */
+export type PrintableScan = Pick<ColumnScan<unknown>, "upTo" | "schema" | "columnBatches">;
+
 /** Prints the rows of a scan as flags say. */
-export async function printRows(scan: Scan<unknown>, options: PrintOptions): Promise<PrintedRows> {
+export async function printRows(
+  scan: Scan<unknown> | PrintableScan,
+  options: PrintOptions,
+): Promise<PrintedRows> {
   const { flags, io, limit = Number.POSITIVE_INFINITY } = options;
   const planned = requireColumnScan(scan);
   const format = resolveRowFormat(flags.format, io.stdout);
@@ -92,7 +100,7 @@ export async function printRows(scan: Scan<unknown>, options: PrintOptions): Pro
   // A table that appears on the terminal is progress enough.
   const progress = io.stdout.isTTY
     ? undefined
-    : startProgress(io, () => `read ${formatNoun(rowCount, "row")}`);
+    : startProgress(io, () => `read ${formatNoun(rowCount, options.noun ?? "row")}`);
   try {
     for await (const batch of limitRows(planned.columnBatches(), limit)) {
       await writer.write(batch);
