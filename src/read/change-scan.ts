@@ -1,7 +1,7 @@
 // The changes of a range as a lazy result: commit by commit, batch by batch.
 // Rules: spec/protocol/changes.md, CH-1, CH-9 and CH-10.
-import type { RecordBatch } from "apache-arrow";
 import { HudiError, isHudiError } from "../errors.ts";
+import type { ArrowBatch } from "../format/arrow-batch.ts";
 import type { ColumnBatch } from "../format/column-batch.ts";
 import type { TableSchema } from "../format/schema.ts";
 import type { TableContext } from "../timeline/table-context.ts";
@@ -37,7 +37,7 @@ export class ChangeScan<T> implements ColumnScan<T> {
     }
   }
 
-  async *batches(): AsyncGenerator<RecordBatch> {
+  async *batches(): AsyncGenerator<ArrowBatch> {
     const { toArrowBatch } = await import("../format/arrow-batch.ts");
     for await (const batch of this.columnBatches()) yield await toArrowBatch(batch);
   }

@@ -31,7 +31,7 @@ function flatSchema({ name, fields }: TableSchema): TableSchema {
 const LINES = {
   insert: [["insert", "after"]],
   update: [
-    ["update from", "before"],
+    ["update of", "before"],
     ["update to", "after"],
   ],
   delete: [["delete", "before"]],
