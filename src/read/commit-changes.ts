@@ -250,7 +250,10 @@ class CommitReader {
     for (let key = 0; key < keys.rowCount; key += 1) {
       if (rowOfKey[key] !== -1) continue;
       const source = departed.takeBack(group.partitionPath, keys, key);
-      if (source) moved.set(source, [...(moved.get(source) ?? []), key]);
+      if (!source) continue;
+      const ofSource = moved.get(source);
+      if (ofSource) ofSource.push(key);
+      else moved.set(source, [key]);
     }
     for (const [source, ofSource] of moved) {
       const wanted = gatherColumn(keys, undefined, Int32Array.from(ofSource));
