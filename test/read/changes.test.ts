@@ -6,6 +6,7 @@ import type { Change } from "../../src/layout/change.ts";
 import { batchChanges } from "../../src/read/change-batch.ts";
 import { planChanges } from "../../src/read/change-plan.ts";
 import { readCommitChanges } from "../../src/read/commit-changes.ts";
+import { encodeCleanMetadata } from "../../src/timeline/clean-plan.ts";
 import { loadTableConfig } from "../../src/timeline/table-properties.ts";
 import type { CountedTable } from "./counted-table.ts";
 import { createCountedTable, dataFilesOf, regroup } from "./counted-table.ts";
@@ -148,6 +149,18 @@ test("a row that logs bring back is told as the table shows it (CH-3)", async ()
   );
   expect((await table.read().toArray()).map(text)).toEqual(["x/a:5"]);
   expect(await pull({ after: third })).toEqual(["x/a:5 -> x/a:7", "x/a:7 -> x/a:5"]);
+});
+
+test("a clustering is no change: it moves rows to other file groups (CH-7)", async () => {
+  const first = await upsert(row("a", 1), row("b", 1));
+  const moved = await commit(table.insertOverwrite([row("a", 1), row("b", 1)]));
+  const path = `.hoodie/${moved}.replacecommit`;
+  const metadata = Buffer.from(made.store.find(path)?.bytes ?? []).toString();
+  expect(await pull({ after: first })).toHaveLength(2);
+  const clustered = metadata.replace('"INSERT_OVERWRITE"', '"CLUSTER"');
+  made.store.put(path, Buffer.from(clustered), undefined);
+  await upsert(row("b", 2));
+  expect(await pull({ after: first })).toEqual(["x/b:1 -> x/b:2"]);
 });
 
 test("a key that an insert brought in twice is an update (CH-8)", async () => {
@@ -309,6 +322,40 @@ describe("history that is gone is EXPIRED, and the instant from which on it work
     made.store.delete([old]);
     await expect(pull({ after: first })).rejects.toMatchObject(expired(replaced, /was cleaned/));
     expect(await pull({ after: replaced })).toEqual(["x/a:2 -> x/a:3"]);
+  });
+
+  test("where all that tells of a cleaned file is the clean", async () => {
+    const first = await upsert(row("a", 1));
+    const second = await upsert(row("a", 2));
+    const replaced = await commit(table.insertOverwrite([row("a", 3)]));
+    await upsert(row("a", 4));
+    made.store.put(".hoodie/archived/.commits_.archive.1_1-0-1", new Uint8Array(1), undefined);
+    const paths = [...made.store.paths()];
+    for (const instant of [first, second]) {
+      made.store.delete(paths.filter((path) => path.startsWith(`.hoodie/${instant}`)));
+    }
+    // The clean took the newer file of the group, and failed to take the older one.
+    const newer = paths.find((path) => path.endsWith(`_${second}.parquet`)) as string;
+    made.store.delete([newer]);
+    const held = String(BigInt(replaced) - 1n);
+    const empty = `{"partitionToWriteStats":{},"compacted":false,"extraMetadata":{},"operationType":"UPSERT"}`;
+    made.store.put(`.hoodie/${held}.commit`, Buffer.from(empty), undefined);
+    const clean = await encodeCleanMetadata(
+      {
+        startTime: String(BigInt(replaced) + 1n),
+        timeTakenMs: 1,
+        policy: "KEEP_LATEST_COMMITS",
+        earliestCommitToRetain: replaced,
+        lastCompleted: replaced,
+        deletedFiles: new Map([["x", [newer.slice(2)]]]),
+        deletedPartitions: [],
+      },
+      new Uint8Array(16),
+    );
+    made.store.put(`.hoodie/${String(BigInt(replaced) + 1n)}.clean`, clean, undefined);
+    const lost = expired(replaced, new RegExp(`${newer} was cleaned`));
+    await expect(pull({ after: held })).rejects.toMatchObject(lost);
+    expect(await pull({ after: replaced })).toEqual(["x/a:3 -> x/a:4"]);
   });
 
   test("where commits were archived, one that a savepoint holds notwithstanding", async () => {
