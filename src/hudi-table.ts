@@ -5,6 +5,7 @@ import { loadCommitMetadata, loadFileSystemView } from "./file-group/file-system
 import { loadTableSchema } from "./file-group/table-schema.ts";
 import { createTaskRunner, type TaskRunner } from "./file-group/task-runner.ts";
 import type { TableSchema } from "./format/schema.ts";
+import type { Change } from "./layout/change.ts";
 import { addKeyProperties } from "./layout/key-options.ts";
 import type { SchemaChange } from "./layout/schema-change.ts";
 import type { TableConfig } from "./layout/table-config.ts";
@@ -15,6 +16,7 @@ import {
   type SchemaTableDefinition,
   type TableDefinition,
 } from "./layout/table-definition.ts";
+import { ChangeScan } from "./read/change-scan.ts";
 import { planIncremental } from "./read/incremental-query.ts";
 import { isPredicate } from "./read/is-predicate.ts";
 import { type Predicate, parseWhere } from "./read/predicate.ts";
@@ -43,7 +45,7 @@ import { type EvolveOptions, evolveTable } from "./write/evolve-table.ts";
 import { switchMetadataTableOff } from "./write/metadata-table-drop.ts";
 import { resolveWriteSettings } from "./write/resolve-write-settings.ts";
 import { rollbackInstant } from "./write/rollback.ts";
-import type { Change, Source } from "./write/row-source.ts";
+import type { Source } from "./write/row-source.ts";
 import {
   applyChanges,
   deletePartitions,
@@ -255,6 +257,11 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
     const plan = async (): ReturnType<typeof planIncremental> =>
       planIncremental(this.#context, { ...query(), after, upTo });
     return new PlannedScan(this.#context.storage, plan, range.signal);
+  }
+
+  /** Every change of every commit of the range, in order, with the row before and after it. */
+  changes(range: InstantRange = {}): Scan<Change<Row>> {
+    return new ChangeScan(this.#context, range, () => this.#requireOpen());
   }
 
   #query<C extends keyof Row>(

@@ -5,6 +5,7 @@ export type { LogFile } from "./file-group/log-file.ts";
 export type { WorkerOptions } from "./file-group/task-runner.ts";
 export type { ColumnType, Field, TableSchema } from "./format/schema.ts";
 export { HudiTable } from "./hudi-table.ts";
+export type { Change } from "./layout/change.ts";
 export type { ColumnPlace } from "./layout/column-tree.ts";
 export type { AvroRecordSchema, SchemaSource } from "./layout/definition-schema.ts";
 export type { IndexDefinition } from "./layout/index-definition.ts";
@@ -61,7 +62,7 @@ export type {
 export type { CommitMetadata, WriteStat } from "./timeline/commit-metadata.ts";
 export type { Action, Instant, InstantState } from "./timeline/instant.ts";
 export type { EvolveOptions } from "./write/evolve-table.ts";
-export type { Change, Source } from "./write/row-source.ts";
+export type { Source } from "./write/row-source.ts";
 export type { RowWriteOptions, UpsertOptions, WriteOptions } from "./write/table-writer.ts";
 export type { Commit } from "./write/write-operation.ts";
 export type { WriteSettings } from "./write/write-settings.ts";

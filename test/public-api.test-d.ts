@@ -186,6 +186,10 @@ async function read(table: HudiTable<Row>): Promise<void> {
   const changed = table.incremental({ after: "20260101000000000", columns: ["small"] });
   same<typeof changed, Scan<Pick<Row, "small">>>(true);
 
+  const changes = table.changes({ after: "20260101000000000" });
+  same<typeof changes, Scan<Change<Row>>>(true);
+  await table.apply(changes);
+
   table.read({ where: { small: { gte: 1, lt: 5 }, note: null, day: new Date(0), big: 1n } });
   table.read({ where: { kind: "not", part: { kind: "is-null", column: "note" } } });
   table.read({ asOf: new Date() });

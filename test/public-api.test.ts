@@ -102,6 +102,7 @@ describe("the package exports", () => {
     expect(members).toEqual([
       "apply",
       "bulkInsert",
+      "changes",
       "checkpoint",
       "close",
       "commitMetadata",

@@ -32,7 +32,7 @@ function writeExample(index: number): string {
 }
 
 describe("examples", () => {
-  test("there are five", () => expect(examples).toHaveLength(5));
+  test("there are six", () => expect(examples).toHaveLength(6));
 
   test("have no type errors, which are seen when there are", () => {
     const files = Object.fromEntries(examples.map((code, at) => [`example-${at}.ts`, code]));

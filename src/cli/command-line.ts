@@ -2,6 +2,7 @@
 // wrong command line turned into our errors.
 import { readFile } from "node:fs/promises";
 import { Command, CommanderError } from "commander";
+import { addChangesCommand } from "./commands/changes.ts";
 import { addCreateCommand } from "./commands/create.ts";
 import { addDeletePartitionsCommand } from "./commands/delete-partitions.ts";
 import { addEvolveCommand } from "./commands/evolve.ts";
@@ -22,6 +23,7 @@ const ADD_COMMANDS: readonly ((lake: Command, io: LakeIo) => void)[] = [
   addEvolveCommand,
   addReadCommand,
   addIncrementalCommand,
+  addChangesCommand,
   addTimelineCommand,
   addFilesCommand,
   addStatsCommand,

@@ -94,7 +94,7 @@ export async function loadFileSystemView(
  * The newest slice of a group that counts. A compaction that has not completed has no base file yet,
  * while logs begin after it already: they all lie on the newest base file that there is.
  */
-function findSlice(
+export function findSlice(
   context: TableContext,
   timeline: ActiveTimeline,
   group: FileGroup,
@@ -134,7 +134,7 @@ function isPartitionMetafile(object: StoredObject): boolean {
  * first write is one, unless nothing was ever archived: then a writer left it that was taken for dead
  * and woke up.
  */
-async function findArchived(
+export async function findArchived(
   context: TableContext,
   timeline: ActiveTimeline,
   listings: readonly PartitionListing[],
@@ -160,7 +160,7 @@ async function findArchived(
  * The oldest write that archival has left: what is older was archived. A write that a savepoint holds
  * stays behind when those after it are archived, so it says nothing of them.
  */
-function findFirstWrite(timeline: ActiveTimeline): Instant | undefined {
+export function findFirstWrite(timeline: ActiveTimeline): Instant | undefined {
   const first = timeline.firstWrite();
   const isHeld = ({ time }: Instant): boolean =>
     timeline.instants.some((other) => other.time === time && other.action === "savepoint");
@@ -169,13 +169,13 @@ function findFirstWrite(timeline: ActiveTimeline): Instant | undefined {
 }
 
 /** A partition and what lies in its folder. */
-interface PartitionListing {
+export interface PartitionListing {
   readonly partitionPath: string;
   readonly objects: readonly StoredObject[];
 }
 
 /** The partitions that were named, or every one that is found below the table. */
-async function listPartitionFolders(
+export async function listPartitionFolders(
   context: TableContext,
   options: FileSystemViewOptions,
 ): Promise<readonly PartitionListing[]> {

@@ -203,19 +203,25 @@ function createNestedReader(field: Field, column: StructColumn | ListColumn): Va
   };
 }
 
-/** The rows of a batch as objects, made one by one. */
-export function* batchRows(batch: ColumnBatch): Generator<Record<string, unknown>> {
-  const { fields } = batch.schema;
-  const readers = batch.columns.map((column, index) =>
-    createValueReader(fields[index] as Field, column),
-  );
+/** A reader of rows as objects, a member a column. */
+export function createRowReader(
+  fields: readonly Field[],
+  columns: readonly Column[],
+): (row: number) => Record<string, unknown> {
+  const readers = columns.map((column, index) => createValueReader(fields[index] as Field, column));
   const names = fields.map((field) => field.name);
   const isHostile = names.includes("__proto__");
-  for (let row = 0; row < batch.rowCount; row += 1) {
+  return (row) => {
     const object: Record<string, unknown> = isHostile ? Object.create(null) : {};
     for (let index = 0; index < names.length; index += 1) {
       object[names[index] as string] = (readers[index] as ValueReader)(row);
     }
-    yield object;
-  }
+    return object;
+  };
+}
+
+/** The rows of a batch as objects, made one by one. */
+export function* batchRows(batch: ColumnBatch): Generator<Record<string, unknown>> {
+  const read = createRowReader(batch.schema.fields, batch.columns);
+  for (let row = 0; row < batch.rowCount; row += 1) yield read(row);
 }

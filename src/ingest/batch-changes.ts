@@ -1,7 +1,7 @@
 // Cuts a stream of records into batches of changes, each with the offsets it covers: the seam between
 // a source and the commits of a table. Rules: spec/protocol/ingest.md, ING-3 and ING-15.
 import { HudiError } from "../errors.ts";
-import type { Change } from "../write/row-source.ts";
+import type { Change } from "../layout/change.ts";
 import { advanceCheckpoint, type Checkpoint, nextOffset, type OffsetRange } from "./checkpoint.ts";
 import { describeRecord, type RawContent, type SourceRecord } from "./record-source.ts";
 

@@ -2,8 +2,8 @@
 // added columns that hold what the event says of itself. Rules: spec/protocol/ingest.md, ING-9 to ING-14.
 import { HudiError } from "../errors.ts";
 import { type Field, formatFieldType, requireField, type TableSchema } from "../format/schema.ts";
+import type { Change } from "../layout/change.ts";
 import type { TableConfig } from "../layout/table-config.ts";
-import type { Change } from "../write/row-source.ts";
 import type { ChangeEvent, DeclaredType } from "./change-event.ts";
 import { createValueDecoder, type EpochUnit, type ValueDecoder } from "./debezium-values.ts";
 import { describeJson, type JsonObject, type JsonValue } from "./exact-json.ts";

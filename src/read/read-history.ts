@@ -67,7 +67,8 @@ export async function requireSlices(
   }
 }
 
-async function loadRemovedFiles(
+/** The files that a clean took or is about to take away, by partition. */
+export async function loadRemovedFiles(
   context: TableContext,
   clean: Instant,
   signal: AbortSignal | undefined,

@@ -16,8 +16,15 @@ export interface Scan<T> extends AsyncIterable<T> {
   readonly upTo: Promise<string>;
 }
 
+/** A scan that hands out batches as this library holds them. */
+export interface ColumnScan<T> extends Scan<T> {
+  /** The columns of the result, in order. */
+  readonly schema: Promise<TableSchema>;
+  columnBatches(): AsyncGenerator<ColumnBatch>;
+}
+
 /** A scan over a plan that is made when it is first needed. */
-export class PlannedScan<T> implements Scan<T> {
+export class PlannedScan<T> implements ColumnScan<T> {
   readonly #storage: Storage;
   readonly #plan: () => Promise<ReadPlan>;
   readonly #signal: AbortSignal | undefined;

@@ -3,6 +3,7 @@
 import { HudiError } from "../errors.ts";
 import type { ColumnBatch } from "../format/column-batch.ts";
 import type { TableSchema } from "../format/schema.ts";
+import type { Change } from "../layout/change.ts";
 import type { TableConfig } from "../layout/table-config.ts";
 import { yieldToHost } from "../runtime/concurrency.ts";
 import { BatchCollector } from "./batch-collector.ts";
@@ -11,24 +12,6 @@ import { RowShapeBuilder, type RowShapes, shapeOfRow, wholeShape } from "./row-s
 
 /** Anything that can be iterated, now or later. */
 export type Source<T> = Iterable<T> | AsyncIterable<T>;
-
-/** One change of one key: what `apply` takes and `changes` yields. */
-export interface Change<Row> {
-  readonly op: "insert" | "update" | "delete";
-  /** The record key; the partition column and the ordering field may stand beside it. */
-  readonly key: Partial<Row>;
-  /** The row as it was, where the source knows it. */
-  readonly before?: Partial<Row> | undefined;
-  /** The row as it is, whole but for `unchanged` columns; for insert and update. */
-  readonly after?: Row | undefined;
-  /**
-   * Columns whose stored value stays, whatever `after` says of them. A key that is not there gets
-   * null in them, which is refused where the column allows none.
-   */
-  readonly unchanged?: readonly (keyof Row & string)[] | undefined;
-  /** Set by `changes`. */
-  readonly instant?: string | undefined;
-}
 
 /** How sources are read. */
 export interface RowSourceOptions {

@@ -3,6 +3,7 @@ import { HudiError } from "../errors.ts";
 import { loadTableSchema } from "../file-group/table-schema.ts";
 import { type ColumnBatch, emptyBatch } from "../format/column-batch.ts";
 import type { TableSchema } from "../format/schema.ts";
+import type { Change } from "../layout/change.ts";
 import { topColumn } from "../layout/key-text.ts";
 import { findNeededChanges } from "../layout/needed-changes.ts";
 import { rowPartitions } from "../layout/partition-path.ts";
@@ -16,7 +17,6 @@ import { type IncomingRecords, keyRecords } from "./incoming-records.ts";
 import { settleKeyText } from "./key-text-probe.ts";
 import type { OperationType } from "./operation-type.ts";
 import {
-  type Change,
   readChangeSource,
   readKeySource,
   readPartialSource,

@@ -465,6 +465,44 @@ describe("lake read and lake incremental", () => {
     expect(JSON.parse(filtered.stdout)).toMatchObject({ id: 3, _hoodie_commit_time: second });
   });
 
+  test("changes end with the instant to continue from (CLI-8, CLI-22)", async () => {
+    const [first, second] = commits.map((commit) => commit.instant) as [string, string];
+    const all = await lakeDone(["changes", table, "--after", "000"]);
+    expect(all.stderr).toBe(`${second}\n`);
+    const lines = all.stdout.split("\n").filter(Boolean);
+    const told = lines.map((line) => JSON.parse(line));
+    expect(told.map(({ instant, op, key }) => `${instant} ${op} ${key.id}`).sort()).toEqual([
+      `${first} insert 1`,
+      `${first} insert 2`,
+      `${second} insert 3`,
+      `${second} update 2`,
+    ]);
+    expect(lines.find((line) => line.includes('"op":"update"'))).toBe(
+      `{"instant":"${second}","op":"update","key":{"id":2},` +
+        `"before":${JSON.stringify(trip(2, "Bergen", null))},"after":${JSON.stringify(trip(2, "Bergen", "2.50"))}}`,
+    );
+    const shown = await lakeDone(["changes", table, "--after", first], { terminal: 120 });
+    expect(shown.stderr).toBe(`3 lines of changes; continue after\n${second}\n`);
+    const cells = shown.stdout
+      .split("\n")
+      .slice(2, -1)
+      .map((line) => line.split(/ {2,}/).slice(1));
+    expect(cells.map(([op, id, , fare]) => `${op} ${id} ${fare}`).sort()).toEqual([
+      "insert 3 3.50",
+      "update of 2 null",
+      "update to 2 2.50",
+    ]);
+    const none = await lakeDone(["changes", table, "--after", second, "--up-to", second, "--json"]);
+    expect(JSON.parse(none.stdout)).toEqual({ rows: [], rowCount: 0, after: second, upTo: second });
+    const document = await lakeDone(["changes", table, "--after", first, "--json"]);
+    expect(JSON.parse(document.stdout).rows).toHaveLength(2);
+    expect(await lake(["changes", table])).toMatchObject({ code: 2, stdout: "" });
+    const parquet = await lake(["changes", table, "--after", first, "--format", "parquet"]);
+    expect([parquet.code, parquet.stderr]).toEqual([2, expect.stringContaining("jsonl, table")]);
+    const empty = await lakeDone(["changes", await space.table(FIELDS), "--after", "000"]);
+    expect([empty.stdout, empty.stderr]).toEqual(["", "000\n"]);
+  });
+
   test("a table without commits has no rows and begins at 000 (CLI-8)", async () => {
     const empty = await space.table(FIELDS);
     const shown = await lakeDone(["read", empty], { terminal: 80 });
@@ -601,7 +639,7 @@ describe("the command as a whole", () => {
     });
     const { code, stdout } = await lake(["--help"]);
     expect(code).toBe(0);
-    for (const name of "create write read incremental timeline files rollback".split(" ")) {
+    for (const name of "create write read incremental changes timeline files rollback".split(" ")) {
       expect(stdout).toMatch(new RegExp(`^  ${name} `, "m"));
       const help = await lake([name, "--help"], { terminal: 80 });
       expect(help).toMatchObject({ code: 0, stderr: "" });

@@ -10,7 +10,7 @@ import {
   resumeFrom,
   type SourceRecord,
 } from "../../src/ingest/index.ts";
-import type { Change } from "../../src/write/row-source.ts";
+import type { Change } from "../../src/layout/change.ts";
 import { collect as collectAll, record } from "./support.ts";
 
 type Row = Record<string, unknown>;

@@ -7,7 +7,7 @@ import { DebeziumJsonDecoder } from "../../src/ingest/debezium-json.ts";
 import { DebeziumRowMapper, type DebeziumRowOptions } from "../../src/ingest/debezium-rows.ts";
 import { createValueDecoder, parseIsoMicros } from "../../src/ingest/debezium-values.ts";
 import type { JsonValue, SourceRecord } from "../../src/ingest/index.ts";
-import type { Change } from "../../src/write/row-source.ts";
+import type { Change } from "../../src/layout/change.ts";
 import { envelope, record, withSchema } from "./support.ts";
 
 type Row = Record<string, unknown>;

@@ -100,7 +100,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     effect: "an incremental read passes a pending write",
     edits: [
       {
-        file: "src/read/incremental-query.ts",
+        file: "src/read/commit-range.ts",
         from: "  return later.instants.find(\n    ({ action, time }) => isWriteAction(action) && !timeline.findCompletedWrite(time),\n  )?.time;",
         to: "  return later.instants.find(() => false)?.time;",
       },

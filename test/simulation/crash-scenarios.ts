@@ -1,6 +1,7 @@
 // The operations whose every storage call is made to fail: the table each begins with, and what it
 // should look like after.
 import { HudiTable } from "../../src/hudi-table.ts";
+import type { Change } from "../../src/layout/change.ts";
 import type { IndexDefinition } from "../../src/layout/index-definition.ts";
 import type { TableType } from "../../src/layout/table-config.ts";
 import { SimulatedClock } from "../../src/runtime/clock.ts";
@@ -8,7 +9,6 @@ import type { Fault, StorageCall } from "../../src/storage/memory-faults.ts";
 import type { MemoryStore } from "../../src/storage/memory-store.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { isWriteAction } from "../../src/timeline/instant.ts";
-import type { Change } from "../../src/write/row-source.ts";
 import { createMemoryTable, processOptions } from "../support/memory-table.ts";
 import { ModelTable } from "../support/model-table.ts";
 import type { AnyRow } from "../support/row-text.ts";

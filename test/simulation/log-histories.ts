@@ -3,12 +3,12 @@
 import { expect } from "vitest";
 import { isHudiError } from "../../src/errors.ts";
 import { HudiTable } from "../../src/hudi-table.ts";
+import type { Change } from "../../src/layout/change.ts";
 import type { IndexDefinition } from "../../src/layout/index-definition.ts";
 import { SimulatedClock } from "../../src/runtime/clock.ts";
 import { createFraction, seededRandom } from "../../src/runtime/random.ts";
 import type { Fault, StorageCall } from "../../src/storage/memory-faults.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
-import type { Change } from "../../src/write/row-source.ts";
 import { processOptions, START_MS } from "../support/memory-table.ts";
 import { ModelTable } from "../support/model-table.ts";
 import { type AnyRow, rowTexts } from "../support/row-text.ts";

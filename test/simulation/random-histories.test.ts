@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { HudiTable } from "../../src/hudi-table.ts";
-import type { Change } from "../../src/write/row-source.ts";
+import type { Change } from "../../src/layout/change.ts";
 import { createMemoryTable, type MemoryTable } from "../support/memory-table.ts";
 import { ModelTable } from "../support/model-table.ts";
 import { type AnyRow, rowTexts } from "../support/row-text.ts";

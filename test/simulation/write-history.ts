@@ -2,9 +2,9 @@
 // are applied to a model in the order in which they became visible.
 import { isHudiError } from "../../src/errors.ts";
 import type { HudiTable } from "../../src/hudi-table.ts";
+import type { Change } from "../../src/layout/change.ts";
 import { ProcessDied } from "../../src/storage/memory-faults.ts";
 import { parseCommitMetadata } from "../../src/timeline/commit-metadata.ts";
-import type { Change } from "../../src/write/row-source.ts";
 import { type ModelRules, ModelTable } from "../support/model-table.ts";
 import { type AnyRow, rowTexts } from "../support/row-text.ts";
 import type { CommitEvent, Simulation } from "./simulated-processes.ts";

@@ -1,6 +1,6 @@
 // A table in memory with Hudi's merge rules, one change after the other, as plainly as can be: what
 // real tables are compared with. Rules: spec/format/merge-rules.md, spec/format/indexing.md.
-import type { Change } from "../../src/write/row-source.ts";
+import type { Change } from "../../src/layout/change.ts";
 import { placeText, valueText } from "./row-text.ts";
 
 export type ModelRow = Readonly<Record<string, unknown>>;

@@ -5,7 +5,7 @@ import type { TableSchema } from "../../format/schema.ts";
 import type { HudiTable } from "../../hudi-table.ts";
 import { META_FIELDS } from "../../layout/record-key.ts";
 import type { Predicate } from "../../read/predicate.ts";
-import { PlannedScan, type Scan } from "../../read/scan.ts";
+import type { ColumnScan, Scan } from "../../read/scan.ts";
 import type { RowFlags } from "../flags.ts";
 import { type LakeIo, terminalWidth } from "../lake-io.ts";
 import { ByteOutput } from "../output/byte-output.ts";
@@ -48,12 +48,12 @@ export async function loadSchemaAsOf(
   signal: AbortSignal,
 ): Promise<TableSchema> {
   if (asOf === undefined) return table.schema({ signal });
-  return requirePlannedScan(table.read({ asOf, signal })).schema;
+  return requireColumnScan(table.read({ asOf, signal })).schema;
 }
 
 /** The scan behind the public interface, with its columns. */
-function requirePlannedScan(scan: Scan<unknown>): PlannedScan<unknown> {
-  if (scan instanceof PlannedScan) return scan;
+export function requireColumnScan(scan: Scan<unknown> | PrintableScan): PrintableScan {
+  if ("columnBatches" in scan) return scan;
   throw new TypeError("this scan has no column batches");
 }
 
@@ -62,6 +62,8 @@ export interface PrintOptions {
   readonly flags: RowFlags;
   readonly io: LakeIo;
   readonly limit?: number | undefined;
+  /** What the progress counts; default rows. */
+  readonly noun?: string;
   /** Members of the JSON document beside the rows. */
   readonly describe: (upTo: string) => Record<string, unknown>;
 }
@@ -73,13 +75,16 @@ export interface PrintedRows {
   readonly upTo: string;
 }
 
+/** What a scan has to have to be printed. */
+export type PrintableScan = Pick<ColumnScan<unknown>, "upTo" | "schema" | "columnBatches">;
+
 /** Prints the rows of a scan as flags say. */
 export async function printRows(
-  scan: Scan<Record<string, unknown>>,
+  scan: Scan<unknown> | PrintableScan,
   options: PrintOptions,
 ): Promise<PrintedRows> {
   const { flags, io, limit = Number.POSITIVE_INFINITY } = options;
-  const planned = requirePlannedScan(scan);
+  const planned = requireColumnScan(scan);
   const format = resolveRowFormat(flags.format, io.stdout);
   const upTo = await planned.upTo;
   const output = new ByteOutput(io.stdout, io.signal);
@@ -95,7 +100,7 @@ export async function printRows(
   // A table that appears on the terminal is progress enough.
   const progress = io.stdout.isTTY
     ? undefined
-    : startProgress(io, () => `read ${formatNoun(rowCount, "row")}`);
+    : startProgress(io, () => `read ${formatNoun(rowCount, options.noun ?? "row")}`);
   try {
     for await (const batch of limitRows(planned.columnBatches(), limit)) {
       await writer.write(batch);
