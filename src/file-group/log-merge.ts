@@ -142,7 +142,8 @@ async function* readHeld(
 ): AsyncGenerator<ColumnBatch> {
   const batches = parts.map((number) => all[number]?.rows);
   const isHeld = (batch: ColumnBatch | undefined): boolean =>
-    schema.fields.every(({ name }) => batch?.schema.fields.some((field) => field.name === name));
+    batch !== undefined &&
+    schema.fields.every(({ name }) => batch.schema.fields.some((field) => field.name === name));
   if (!batches.every(isHeld)) {
     yield* readLogRows(block, schema.fields, signal);
     return;
