@@ -11,8 +11,9 @@ import type { WriteSettings } from "../../src/write/write-settings.ts";
 /** Where simulated time begins. */
 export const START_MS: number = Date.UTC(2026, 0, 15, 12);
 
-/** Small filters, so that a file of a few rows has a few hundred bytes. */
+/** Small filters, so that a file of a few rows has a few hundred bytes, and no time for codecs. */
 export const SMALL_WRITES: Partial<WriteSettings> = {
+  codec: "uncompressed",
   bloom: { entries: 100, falsePositiveRate: 0.001, maxEntries: 100 },
 };
 
