@@ -25,6 +25,7 @@ import { planSnapshot } from "./read/snapshot-query.ts";
 import { loadTableStats, type StatsOptions, type TableStats } from "./read/table-stats.ts";
 import { bestEffort } from "./runtime/concurrency.ts";
 import { type Runtime, systemRuntime } from "./runtime/runtime.ts";
+import { type VerifyOptions, type VerifyReport, verifyTable } from "./services/verify-table.ts";
 import { openStorage } from "./storage/open-storage.ts";
 import { withReadCache } from "./storage/read-cache.ts";
 import type { Storage } from "./storage/storage.ts";
@@ -341,6 +342,11 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
     requireWritable(this.#environment);
     const { settings, context } = this.#environment;
     return rollbackInstant(context, instant, settings, options.signal);
+  }
+
+  /** Checks the table against the rules of `spec/`, by default every row of it; changes nothing. */
+  verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    return verifyTable(this.#context, options);
   }
 
   /** Ends worker threads and connections; a storage that was passed in stays open. */

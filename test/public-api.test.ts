@@ -27,6 +27,8 @@ const TYPES = [
   "Fields",
   "FileGroupStats",
   "FileSlice",
+  "Finding",
+  "FindingSeverity",
   "FixedName",
   "HudiErrorCode",
   "IndexDefinition",
@@ -66,6 +68,10 @@ const TYPES = [
   "TimestampType",
   "TimestampUnit",
   "UpsertOptions",
+  "VerifyLevel",
+  "VerifyOptions",
+  "VerifyProgress",
+  "VerifyReport",
   "Where",
   "WorkerOptions",
   "WriteOptions",
@@ -123,6 +129,7 @@ describe("the package exports", () => {
       "stats",
       "timeline",
       "upsert",
+      "verify",
     ]);
     expect(Object.getOwnPropertySymbols(api.HudiTable.prototype)).toEqual([Symbol.asyncDispose]);
     const statics = Object.getOwnPropertyNames(api.HudiTable);

@@ -12,6 +12,7 @@ import { addReadCommand } from "./commands/read.ts";
 import { addRollbackCommand } from "./commands/rollback.ts";
 import { addStatsCommand } from "./commands/stats.ts";
 import { addTimelineCommand } from "./commands/timeline.ts";
+import { addVerifyCommand } from "./commands/verify.ts";
 import { addWriteCommand } from "./commands/write.ts";
 import { type LakeIo, terminalWidth } from "./lake-io.ts";
 import { UsageError } from "./usage-error.ts";
@@ -28,6 +29,7 @@ const ADD_COMMANDS: readonly ((lake: Command, io: LakeIo) => void)[] = [
   addFilesCommand,
   addStatsCommand,
   addRollbackCommand,
+  addVerifyCommand,
 ];
 
 const HELP = `
