@@ -77,13 +77,13 @@ export async function verifyKeys(
 }
 
 function report(
-  { findings, stated, context }: FileCheck,
+  { findings, stated }: FileCheck,
   breach: { first: string; count: number; slice: FileSlice; other: FileSlice },
 ): void {
   const { slice, other, first, count } = breach;
   const path = slice.baseFile?.path ?? slice.logFiles[0]?.path;
   const { partitionPath, fileId } = slice;
-  const isCertain = stated.looksUpKeys || context.config.index.kind === "bucket";
+  const isCertain = stated.looksUpKeys;
   const where =
     slice === other
       ? "in the file group itself"

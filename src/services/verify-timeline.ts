@@ -73,6 +73,7 @@ export async function verifyTimeline(
     replaced: new Set<string>(),
   };
   const texts = new Map<string, TableSchema | undefined>();
+  const isBucketed = context.config.index.kind === "bucket";
   let looksUpKeys = true;
   await mapConcurrently(
     timeline.completedWrites(),
@@ -83,7 +84,10 @@ export async function verifyTimeline(
         stated.unread.add(instant.time);
         return;
       }
-      if (!LOOKING_UP.has(metadata.operationType)) looksUpKeys = false;
+      const { operationType } = metadata;
+      const meetsKeys =
+        LOOKING_UP.has(operationType) || (isBucketed && !/OVER/.test(operationType));
+      if (!meetsKeys) looksUpKeys = false;
       gatherFiles(metadata, instant, stated.files);
       for (const [partitionPath, fileIds] of metadata.partitionToReplaceFileIds) {
         for (const fileId of fileIds) stated.replaced.add(fileGroupKey(partitionPath, fileId));

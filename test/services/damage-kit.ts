@@ -45,6 +45,27 @@ export async function soundTable(
   return store;
 }
 
+/** A merge-on-read table of our own: updates and deletions in logs. */
+export async function soundLogTable(): Promise<MemoryStore> {
+  const { table, store, clock } = await createMemoryTable({
+    type: "merge-on-read",
+    fields: FIELDS,
+    recordKey: "id",
+    partitionBy: "part",
+    orderingField: "value",
+  } as never);
+  const rows = ["a", "b", "c"].map((id, value) => ({ id, part: "p", value: BigInt(value) }));
+  for (const write of [
+    () => table.upsert(rows as never),
+    () => table.upsert([{ id: "a", part: "p", value: 10n }] as never),
+    () => table.delete([{ id: "b", part: "p" }] as never),
+  ]) {
+    clock.advance(1_000);
+    await write();
+  }
+  return store;
+}
+
 /** The files of a table fixture on a memory store. */
 export function fixtureTable(name: string): MemoryStore {
   const folder = join(import.meta.dirname, "../../fixtures/tables", name, "table.tar.gz");

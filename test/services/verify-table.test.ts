@@ -21,6 +21,7 @@ import {
   type FileEdit,
   fixtureTable,
   pathLike,
+  soundLogTable,
   soundTable,
   verifyStore,
 } from "./damage-kit.ts";
@@ -32,6 +33,7 @@ const SAMPLES = {
   bloom: () => soundTable(),
   bucket: () => soundTable({ kind: "bucket", buckets: 2 }),
   global: () => soundTable({ kind: "global-bloom" }),
+  ownLogs: soundLogTable,
   logs: async () => fixtureTable("v6_mor_nonpartitioned_8i3u1d"),
   logBuckets: async () => fixtureTable("v6_mor_nonpartitioned_bucket_8i3u1d"),
   cleaned: async () => fixtureTable("v6_cow_nonpartitioned_archived_8i7u"),
