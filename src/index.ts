@@ -47,6 +47,7 @@ export type {
 export type { Clock } from "./runtime/clock.ts";
 export type { Random } from "./runtime/random.ts";
 export type { Runtime } from "./runtime/runtime.ts";
+export type { ClusteredGroup, Clustering, ClusterOptions } from "./services/clustering.ts";
 export type { Finding, FindingSeverity } from "./services/verify-findings.ts";
 export type {
   VerifyLevel,

@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { Command, CommanderError } from "commander";
 import { addChangesCommand } from "./commands/changes.ts";
+import { addClusterCommand } from "./commands/cluster.ts";
 import { addCreateCommand } from "./commands/create.ts";
 import { addDeletePartitionsCommand } from "./commands/delete-partitions.ts";
 import { addEvolveCommand } from "./commands/evolve.ts";
@@ -29,6 +30,7 @@ const ADD_COMMANDS: readonly ((lake: Command, io: LakeIo) => void)[] = [
   addFilesCommand,
   addStatsCommand,
   addRollbackCommand,
+  addClusterCommand,
   addVerifyCommand,
 ];
 
