@@ -266,6 +266,35 @@ describe("two processes", () => {
     await expectSound(table);
   });
 
+  test("what another engine rewrote under a plan, without regard to it, is not taken back (CL-7)", async () => {
+    const { table, store } = await manyFiles();
+    const { instant } = await table.cluster({ only: "schedule" });
+    const path = `.hoodie/${instant}.replacecommit.requested`;
+    const plan = (await new MemoryStorage(store).read(path)).bytes;
+    store.delete([path]);
+    await table.upsert([row("a", "p", 9n)]);
+    store.put(path, plan, undefined);
+    await expect(table.cluster({ only: "execute" })).rejects.toMatchObject({ code: "CONFLICT" });
+    expect(await table.read({ where: { value: 9n } }).toArray()).toHaveLength(1);
+    await expectSound(table);
+  });
+
+  test("columns that change while files are written are not lost (CL-7)", async () => {
+    const { table, store, clock } = await manyFiles();
+    await table.cluster({ only: "schedule" });
+    let evolution: Promise<unknown> | undefined;
+    const beforeCall = async ({ path }: { path: string }): Promise<void> => {
+      if (!path.includes(".marker.")) return;
+      evolution ??= table.evolve([{ add: "added", type: "long?" }]);
+      await evolution;
+    };
+    const other = await open(store, { clock, seed: 2, beforeCall });
+    await expect(other.cluster({ only: "execute" })).rejects.toMatchObject({ code: "CONFLICT" });
+    expect((await table.schema()).fields.map(({ name }) => name)).toContain("added");
+    expect(await table.cluster()).toMatchObject({ state: "completed", files: 2 });
+    await expectSound(table);
+  });
+
   test("a table that changed under a plan drops the plan (CL-7)", async () => {
     const { table, store } = await manyFiles();
     await table.cluster({ only: "schedule" });

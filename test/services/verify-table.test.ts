@@ -8,6 +8,7 @@ import { encodeAvroContent } from "../../src/format/log-content.ts";
 import { createTableSchema } from "../../src/format/schema.ts";
 import { addMetaFields } from "../../src/layout/record-key.ts";
 import type { MemoryStore } from "../../src/storage/memory-store.ts";
+import { encodeCleanMetadata, encodeCleanPlan } from "../../src/timeline/clean-plan.ts";
 import { encodeCompactionPlan } from "../../src/timeline/compaction-plan.ts";
 import { encodeSavepointMetadata } from "../../src/timeline/savepoint-metadata.ts";
 import { batchOfRows } from "../file-group/base-file-samples.ts";
@@ -831,6 +832,36 @@ test("pending writes, newer ones and rolled back blocks are no findings (VF-3)",
   copyFile(store, pathLike(store, Q), `q/other-0_0-0-0_${later}.parquet`);
   copyFile(store, pathLike(store, Q), "q/newer-0_0-0-0_20270101000000000.parquet");
   expect((await verifyStore(store)).findings).toEqual([]);
+});
+
+test("what a clean removed is no finding, unless readers need it (VF-3, VF-6)", async () => {
+  const store = copyOf("bloom");
+  const bases = [...store.paths()].filter((path) => P.test(path)).sort(byInstant);
+  const clean = async (path: string): Promise<readonly string[]> => {
+    store.delete([path]);
+    const metadata = {
+      startTime: "20260115120030000",
+      timeTakenMs: 1,
+      policy: "KEEP_LATEST_COMMITS",
+      earliestCommitToRetain: "",
+      lastCompleted: "",
+      deletedFiles: new Map([["p", bases.map((base) => base.slice(2))]]),
+      deletedPartitions: [],
+    };
+    const plan = {
+      policy: metadata.policy,
+      earliestToRetain: undefined,
+      lastCompleted: "",
+      filesToBeDeleted: new Map(),
+      partitionsToBeDeleted: [],
+    };
+    const name = `.hoodie/${metadata.startTime}.clean`;
+    store.put(`${name}.requested`, await encodeCleanPlan(plan, MARKER), undefined);
+    store.put(name, await encodeCleanMetadata(metadata, MARKER), undefined);
+    return (await verifyStore(store)).findings.map(({ rule, severity }) => `${severity} ${rule}`);
+  };
+  expect(await clean(bases[0] as string)).toEqual([]);
+  expect(await clean(bases[1] as string)).toEqual(["error VF-6"]);
 });
 
 test("a check that writers overtook begins anew (VF-3)", async () => {
