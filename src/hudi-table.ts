@@ -25,6 +25,8 @@ import { planSnapshot } from "./read/snapshot-query.ts";
 import { loadTableStats, type StatsOptions, type TableStats } from "./read/table-stats.ts";
 import { bestEffort } from "./runtime/concurrency.ts";
 import { type Runtime, systemRuntime } from "./runtime/runtime.ts";
+import { type Clustering, type ClusterOptions, clusterTable } from "./services/clustering.ts";
+import { type VerifyOptions, type VerifyReport, verifyTable } from "./services/verify-table.ts";
 import { openStorage } from "./storage/open-storage.ts";
 import { withReadCache } from "./storage/read-cache.ts";
 import type { Storage } from "./storage/storage.ts";
@@ -341,6 +343,19 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
     requireWritable(this.#environment);
     const { settings, context } = this.#environment;
     return rollbackInstant(context, instant, settings, options.signal);
+  }
+
+  /**
+   * Puts small files of a partition together, sorted where columns are named; no row changes. Throws
+   * `CONFLICT` when another process came between.
+   */
+  cluster(options: ClusterOptions = {}): Promise<Clustering> {
+    return clusterTable(this.#environment, options);
+  }
+
+  /** Checks the table against the rules of `spec/`, by default every row of it; changes nothing. */
+  verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    return verifyTable(this.#context, options);
   }
 
   /** Ends worker threads and connections; a storage that was passed in stays open. */

@@ -47,6 +47,14 @@ export type {
 export type { Clock } from "./runtime/clock.ts";
 export type { Random } from "./runtime/random.ts";
 export type { Runtime } from "./runtime/runtime.ts";
+export type { ClusteredGroup, Clustering, ClusterOptions } from "./services/clustering.ts";
+export type { Finding, FindingSeverity } from "./services/verify-findings.ts";
+export type {
+  VerifyLevel,
+  VerifyOptions,
+  VerifyProgress,
+  VerifyReport,
+} from "./services/verify-table.ts";
 export { MemoryStorage } from "./storage/memory-storage.ts";
 export { MemoryStore } from "./storage/memory-store.ts";
 export type { StorageSettings } from "./storage/open-storage.ts";

@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { Command, CommanderError } from "commander";
 import { addChangesCommand } from "./commands/changes.ts";
+import { addClusterCommand } from "./commands/cluster.ts";
 import { addCreateCommand } from "./commands/create.ts";
 import { addDeletePartitionsCommand } from "./commands/delete-partitions.ts";
 import { addEvolveCommand } from "./commands/evolve.ts";
@@ -12,6 +13,7 @@ import { addReadCommand } from "./commands/read.ts";
 import { addRollbackCommand } from "./commands/rollback.ts";
 import { addStatsCommand } from "./commands/stats.ts";
 import { addTimelineCommand } from "./commands/timeline.ts";
+import { addVerifyCommand } from "./commands/verify.ts";
 import { addWriteCommand } from "./commands/write.ts";
 import { type LakeIo, terminalWidth } from "./lake-io.ts";
 import { UsageError } from "./usage-error.ts";
@@ -28,6 +30,8 @@ const ADD_COMMANDS: readonly ((lake: Command, io: LakeIo) => void)[] = [
   addFilesCommand,
   addStatsCommand,
   addRollbackCommand,
+  addClusterCommand,
+  addVerifyCommand,
 ];
 
 const HELP = `

@@ -13,6 +13,7 @@ import {
   type WrittenFile,
 } from "./base-file-writer.ts";
 import { type AppendTask, appendToLog } from "./log-file-writer.ts";
+import { type ClusterTask, clusterBaseFiles } from "./slice-clustering.ts";
 import { type FindRowsTask, type FoundRows, findRows } from "./slice-rows.ts";
 
 /** Any work on one file group. */
@@ -22,6 +23,7 @@ export type FileGroupTask =
   | MergeTask
   | CreateTask
   | RewriteTask
+  | ClusterTask
   | AppendTask
   | FindRowsTask;
 
@@ -32,6 +34,7 @@ export interface FileGroupResults {
   readonly merge: WrittenFile | undefined;
   readonly create: readonly WrittenFile[];
   readonly rewrite: WrittenFile;
+  readonly cluster: WrittenFile;
   readonly append: readonly WrittenFile[];
   readonly "find-rows": FoundRows;
 }
@@ -62,6 +65,8 @@ function runTask(
       return createBaseFiles(storage, task, signal);
     case "rewrite":
       return rewriteBaseFile(storage, task, signal);
+    case "cluster":
+      return clusterBaseFiles(storage, task, signal);
     case "append":
       return appendToLog(storage, task, signal);
     case "find-rows":
@@ -84,6 +89,8 @@ export function estimateTaskBytes(task: FileGroupTask): number {
       );
     case "rewrite":
       return task.base.sizeBytes;
+    case "cluster":
+      return task.inputs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     case "create":
     case "append":
       return rowBytes(task.batch.columns, 0, task.batch.rowCount);
@@ -104,6 +111,7 @@ function taskColumns(task: FileGroupTask): readonly Column[] {
       return [task.keys];
     case "read-rows":
     case "rewrite":
+    case "cluster":
       return [];
     case "merge":
       return [task.keys, ...task.changes.batch.columns];

@@ -109,7 +109,9 @@ export async function findExpiredWrites(
   const isClustering = await mapConcurrently(silent, 8, (instant) =>
     loadIsClustering(context, instant, signal),
   );
-  return silent.filter((_, index) => !isClustering[index]);
+  // One that has a heartbeat is ours, and nobody runs it again once its executor died.
+  const isOwn = ({ time, state }: Instant): boolean => state === "inflight" && beats.has(time);
+  return silent.filter((instant, index) => !isClustering[index] || isOwn(instant));
 }
 
 /** In layout 1 a clustering is a replace commit like any other, but for its plan. */

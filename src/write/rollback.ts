@@ -143,7 +143,8 @@ function requireRollbackAllowed(timeline: ActiveTimeline, target: Instant): void
   }
 }
 
-async function withLease<T>(
+/** Runs `work` under the lease of the table; a request in doubt keeps the lease until it expires. */
+export async function withLease<T>(
   context: TableContext,
   settings: LeaseSettings,
   signal: AbortSignal | undefined,

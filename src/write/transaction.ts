@@ -118,6 +118,23 @@ export class WriteTransaction {
     );
   }
 
+  /** Takes up an instant that was requested before; `start` tells whether another process was first. */
+  static async resume(
+    context: TableContext,
+    instant: Instant,
+    settings: WriteSettings,
+    timeline: ActiveTimeline,
+    signal?: AbortSignal,
+  ): Promise<WriteTransaction> {
+    const heartbeat = await Heartbeat.start(context, instant.time, settings.heartbeat, signal);
+    return new WriteTransaction(context, settings, instant, timeline, heartbeat);
+  }
+
+  /** Leaves the instant to whoever was first to start it. */
+  leave(): void {
+    this.#heartbeat.stop();
+  }
+
   /** Throws `CONFLICT` when others may have taken this writer for dead; before any data is written. */
   requireAlive(): void {
     this.#heartbeat.requireAlive();
