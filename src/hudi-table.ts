@@ -25,6 +25,8 @@ import { planSnapshot } from "./read/snapshot-query.ts";
 import { loadTableStats, type StatsOptions, type TableStats } from "./read/table-stats.ts";
 import { bestEffort } from "./runtime/concurrency.ts";
 import { type Runtime, systemRuntime } from "./runtime/runtime.ts";
+import { type ArchiveOptions, type ArchiveReport, archiveTimeline } from "./services/archive.ts";
+import { type CleanOptions, type CleanReport, cleanTable } from "./services/clean.ts";
 import { openStorage } from "./storage/open-storage.ts";
 import { withReadCache } from "./storage/read-cache.ts";
 import type { Storage } from "./storage/storage.ts";
@@ -341,6 +343,21 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
     requireWritable(this.#environment);
     const { settings, context } = this.#environment;
     return rollbackInstant(context, instant, settings, options.signal);
+  }
+
+  /**
+   * Deletes the file slices that no state of the retained range needs, and finishes cleans that died.
+   * Keeps ten commits unless told otherwise. Older states are `EXPIRED` to readers.
+   */
+  async clean(options: CleanOptions = {}): Promise<CleanReport> {
+    requireWritable(this.#environment);
+    return cleanTable(this.#environment.context, this.#environment.settings.lease, options);
+  }
+
+  /** Moves the oldest instants to the archived timeline, once there are more than `maxCommits` (30). */
+  async archive(options: ArchiveOptions = {}): Promise<ArchiveReport> {
+    requireWritable(this.#environment);
+    return archiveTimeline(this.#environment.context, this.#environment.settings.lease, options);
   }
 
   /** Ends worker threads and connections; a storage that was passed in stays open. */

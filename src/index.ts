@@ -47,6 +47,8 @@ export type {
 export type { Clock } from "./runtime/clock.ts";
 export type { Random } from "./runtime/random.ts";
 export type { Runtime } from "./runtime/runtime.ts";
+export type { ArchiveOptions, ArchiveReport } from "./services/archive.ts";
+export type { CleanedFile, CleanOptions, CleanReport } from "./services/clean.ts";
 export { MemoryStorage } from "./storage/memory-storage.ts";
 export { MemoryStore } from "./storage/memory-store.ts";
 export type { StorageSettings } from "./storage/open-storage.ts";

@@ -9,9 +9,14 @@ const VALUES = ["HudiError", "HudiTable", "MemoryStorage", "MemoryStore", "isHud
 const TYPES = [
   "Abortable",
   "Action",
+  "ArchiveOptions",
+  "ArchiveReport",
   "AvroRecordSchema",
   "BaseFile",
   "Change",
+  "CleanOptions",
+  "CleanReport",
+  "CleanedFile",
   "Clock",
   "ColumnPath",
   "ColumnPlace",
@@ -101,9 +106,11 @@ describe("the package exports", () => {
     const members = Object.getOwnPropertyNames(api.HudiTable.prototype).sort();
     expect(members).toEqual([
       "apply",
+      "archive",
       "bulkInsert",
       "changes",
       "checkpoint",
+      "clean",
       "close",
       "commitMetadata",
       "config",

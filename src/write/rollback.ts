@@ -143,7 +143,8 @@ function requireRollbackAllowed(timeline: ActiveTimeline, target: Instant): void
   }
 }
 
-async function withLease<T>(
+/** Does work under the lease of the table; one that a request may outlive is left to expire. */
+export async function withLease<T>(
   context: TableContext,
   settings: LeaseSettings,
   signal: AbortSignal | undefined,
