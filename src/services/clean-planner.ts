@@ -1,5 +1,5 @@
 // Which files a clean deletes: those that no state of the retained range consists of.
-// Rules: spec/protocol/clean.md CL-1 to CL-6.
+// Rules: spec/protocol/clean.md CLN-1 to CLN-6.
 import { fileGroupKey } from "../file-group/file-slice.ts";
 import type { ActiveTimeline } from "../timeline/active-timeline.ts";
 import type { CleanPolicy } from "../timeline/clean-plan.ts";

@@ -1,5 +1,5 @@
 // Clean: deletes file slices that are past retention. Planned under the lease, carried out by whoever
-// finds the plan. Rules: spec/protocol/clean.md CL-7 to CL-10.
+// finds the plan. Rules: spec/protocol/clean.md CLN-7 to CLN-10.
 import { HudiError } from "../errors.ts";
 import {
   dataPath,

@@ -1,5 +1,5 @@
 // Every file slice of a partition, and what keeps slices from being cleaned: savepoints, plans of
-// compactions and clusterings, and writers at work. Rules: spec/protocol/clean.md CL-3 to CL-5.
+// compactions and clusterings, and writers at work. Rules: spec/protocol/clean.md CLN-3 to CLN-5.
 import { type FileGroup, fileGroupKey, groupFiles } from "../file-group/file-slice.ts";
 import {
   findArchived,

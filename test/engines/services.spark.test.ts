@@ -75,7 +75,7 @@ describe.each(TABLES)("$name", ({ name, table, isLogged }) => {
   });
   afterAll(() => exchange?.close());
 
-  test("what we cleaned and archived of ours and Spark's is listed by Spark, which goes on (CL-8, ARC-1, ARC-3)", async () => {
+  test("what we cleaned and archived of ours and Spark's is listed by Spark, which goes on (CLN-8, ARC-1, ARC-3)", async () => {
     for (let seed = 0; seed < 6; seed += 1) {
       const at = BigInt(1_000 + seed * 10);
       if (seed % 2 === 0) await exchange.writeOurs(exchange.upsertStep(seed, at, REGIONS));

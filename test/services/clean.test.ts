@@ -21,7 +21,7 @@ const read = async (table: HudiTable<Row>, asOf?: string): Promise<Row[]> =>
   table.read(asOf === undefined ? {} : { asOf }).toArray();
 
 describe("what is kept", () => {
-  test("by commits: the states of the last ones, and the slice before them (CL-1, CL-2, CL-3)", async () => {
+  test("by commits: the states of the last ones, and the slice before them (CLN-1, CLN-2, CLN-3)", async () => {
     const lab = await SmallTable.create("copy-on-write");
     const times = await lab.writeTimes(6);
     const report = await (await lab.open()).clean({ keepCommits: 2 });
@@ -35,7 +35,7 @@ describe("what is kept", () => {
     expect(lab.timeline().filter((name) => name.endsWith(".clean"))).toHaveLength(1);
   });
 
-  test("by versions and by hours (CL-1, CL-2, CL-3)", async () => {
+  test("by versions and by hours (CLN-1, CLN-2, CLN-3)", async () => {
     const lab = await SmallTable.create("copy-on-write");
     const old = await lab.writeTimes(3);
     lab.clock.advance(5 * 3_600_000);
@@ -61,7 +61,7 @@ describe("what is kept", () => {
     }
   });
 
-  test("never behind a pending commit, whose files and whose ground stay (CL-2, CL-4, CL-6)", async () => {
+  test("never behind a pending commit, whose files and whose ground stay (CLN-2, CLN-4, CLN-6)", async () => {
     const lab = await SmallTable.create("copy-on-write");
     const times = await lab.writeTimes(2);
     const pending = `${String(times[1]).slice(0, -3)}999`;
@@ -77,7 +77,7 @@ describe("what is kept", () => {
     expect(instantsOf(lab.data())).toEqual([times[1], pending, later[2]].sort());
   });
 
-  test("files of savepoints, and what a savepoint in the making sees (CL-4)", async () => {
+  test("files of savepoints, and what a savepoint in the making sees (CLN-4)", async () => {
     const lab = await SmallTable.create("copy-on-write");
     const times = (await lab.writeTimes(6)) as [string, string, string];
     const files = new Map([["p", [nameOf(fileOf(lab, times[1]))]]]);
@@ -89,7 +89,7 @@ describe("what is kept", () => {
     expect(instantsOf(lab.data())).toEqual([times[1], times[2], times.at(-1)]);
   });
 
-  test("logs go with their slice, and a pending compaction keeps its own (CL-3, CL-4)", async () => {
+  test("logs go with their slice, and a pending compaction keeps its own (CLN-3, CLN-4)", async () => {
     const lab = await SmallTable.create("merge-on-read");
     const [first] = await lab.writeTimes(3);
     // A later slice of the same file group, as a compaction would have left it.
@@ -134,7 +134,7 @@ describe("what is kept", () => {
 });
 
 describe("replaced file groups", () => {
-  test("go once their commit is past, and an emptied partition with them (CL-5, CL-10)", async () => {
+  test("go once their commit is past, and an emptied partition with them (CLN-5, CLN-10)", async () => {
     const lab = await SmallTable.create("copy-on-write");
     await lab.write(row("a", 1), row("b", 1, "q"));
     const table = await lab.open();
@@ -151,7 +151,7 @@ describe("replaced file groups", () => {
     expect([...lab.store.paths()]).toContain("q/.hoodie_partition_metadata");
   });
 
-  test("a partition that is used again keeps its metafile, and gets it back (CL-10)", async () => {
+  test("a partition that is used again keeps its metafile, and gets it back (CLN-10)", async () => {
     const lab = await SmallTable.create("copy-on-write");
     await lab.write(row("a", 1), row("b", 1, "q"));
     const plan = {
@@ -174,7 +174,7 @@ describe("replaced file groups", () => {
 });
 
 describe("the action", () => {
-  test("plans under the lease and writes what Hudi writes, in its order (CL-7, CL-8)", async () => {
+  test("plans under the lease and writes what Hudi writes, in its order (CLN-7, CLN-8)", async () => {
     const lab = await SmallTable.create("copy-on-write");
     const times = (await lab.writeTimes(3)) as [string, string, string];
     const calls: string[] = [];
@@ -208,7 +208,7 @@ describe("the action", () => {
     expect(plan.filesToBeDeleted.get("p")?.[0]).toMatch(/^memory:\/p\/.*\.parquet$/);
   });
 
-  test("a request of nothing is removed, one of foreign files refused whole (CL-7, CL-9)", async () => {
+  test("a request of nothing is removed, one of foreign files refused whole (CLN-7, CLN-9)", async () => {
     const lab = await SmallTable.create("copy-on-write");
     await lab.writeTimes(2);
     const torn = { time: "20260115130000000", action: "clean", state: "requested" } as const;
@@ -232,7 +232,7 @@ describe("the action", () => {
     }
   });
 
-  test("any call of it may fail in any way, and another process finishes it (CL-7, CL-8, CL-10)", async () => {
+  test("any call of it may fail in any way, and another process finishes it (CLN-7, CLN-8, CLN-10)", async () => {
     const lab = await SmallTable.create("copy-on-write");
     await lab.writeTimes(3);
     await lab.write(row("b", 1, "q"));

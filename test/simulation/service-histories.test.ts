@@ -15,7 +15,7 @@ const SERVICES: readonly (readonly [string, LogService])[] = [
   ["archive", (table) => table.archive({ minCommits: 1, maxCommits: 1 })],
 ];
 
-test("the table equals the model whatever is cleaned and archived, and the past is right or refused (CL-3, CL-4, ARC-5, ARC-8)", {
+test("the table equals the model whatever is cleaned and archived, and the past is right or refused (CLN-3, CLN-4, ARC-5, ARC-8)", {
   timeout: 60_000 * SOAK,
 }, async () => {
   const done = { cleans: 0, archives: 0 };
