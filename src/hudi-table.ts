@@ -25,6 +25,8 @@ import { planSnapshot } from "./read/snapshot-query.ts";
 import { loadTableStats, type StatsOptions, type TableStats } from "./read/table-stats.ts";
 import { bestEffort } from "./runtime/concurrency.ts";
 import { type Runtime, systemRuntime } from "./runtime/runtime.ts";
+import { type ArchiveOptions, type ArchiveReport, archiveTimeline } from "./services/archive.ts";
+import { type CleanOptions, type CleanReport, cleanTable } from "./services/clean.ts";
 import { type Clustering, type ClusterOptions, clusterTable } from "./services/clustering.ts";
 import { type VerifyOptions, type VerifyReport, verifyTable } from "./services/verify-table.ts";
 import { openStorage } from "./storage/open-storage.ts";
@@ -356,6 +358,21 @@ export class HudiTable<Row extends object = Record<string, unknown>> implements 
   /** Checks the table against the rules of `spec/`, by default every row of it; changes nothing. */
   verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     return verifyTable(this.#context, options);
+  }
+
+  /**
+   * Deletes the file slices that no state of the retained range needs, and finishes cleans that died.
+   * Keeps ten commits unless told otherwise. Older states are `EXPIRED` to readers.
+   */
+  async clean(options: CleanOptions = {}): Promise<CleanReport> {
+    requireWritable(this.#environment);
+    return cleanTable(this.#environment.context, this.#environment.settings.lease, options);
+  }
+
+  /** Moves the oldest instants to the archived timeline, once there are more than `maxCommits` (30). */
+  async archive(options: ArchiveOptions = {}): Promise<ArchiveReport> {
+    requireWritable(this.#environment);
+    return archiveTimeline(this.#environment.context, this.#environment.settings.lease, options);
   }
 
   /** Ends worker threads and connections; a storage that was passed in stays open. */

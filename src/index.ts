@@ -47,6 +47,8 @@ export type {
 export type { Clock } from "./runtime/clock.ts";
 export type { Random } from "./runtime/random.ts";
 export type { Runtime } from "./runtime/runtime.ts";
+export type { ArchiveOptions, ArchiveReport } from "./services/archive.ts";
+export type { CleanedFile, CleanOptions, CleanReport } from "./services/clean.ts";
 export type { ClusteredGroup, Clustering, ClusterOptions } from "./services/clustering.ts";
 export type { Finding, FindingSeverity } from "./services/verify-findings.ts";
 export type {

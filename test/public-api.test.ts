@@ -9,9 +9,14 @@ const VALUES = ["HudiError", "HudiTable", "MemoryStorage", "MemoryStore", "isHud
 const TYPES = [
   "Abortable",
   "Action",
+  "ArchiveOptions",
+  "ArchiveReport",
   "AvroRecordSchema",
   "BaseFile",
   "Change",
+  "CleanOptions",
+  "CleanReport",
+  "CleanedFile",
   "Clock",
   "ClusterOptions",
   "ClusteredGroup",
@@ -110,9 +115,11 @@ describe("the package exports", () => {
     const members = Object.getOwnPropertyNames(api.HudiTable.prototype).sort();
     expect(members).toEqual([
       "apply",
+      "archive",
       "bulkInsert",
       "changes",
       "checkpoint",
+      "clean",
       "close",
       "cluster",
       "commitMetadata",

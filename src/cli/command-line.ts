@@ -2,7 +2,9 @@
 // wrong command line turned into our errors.
 import { readFile } from "node:fs/promises";
 import { Command, CommanderError } from "commander";
+import { addArchiveCommand } from "./commands/archive.ts";
 import { addChangesCommand } from "./commands/changes.ts";
+import { addCleanCommand } from "./commands/clean.ts";
 import { addClusterCommand } from "./commands/cluster.ts";
 import { addCreateCommand } from "./commands/create.ts";
 import { addDeletePartitionsCommand } from "./commands/delete-partitions.ts";
@@ -32,6 +34,8 @@ const ADD_COMMANDS: readonly ((lake: Command, io: LakeIo) => void)[] = [
   addRollbackCommand,
   addClusterCommand,
   addVerifyCommand,
+  addCleanCommand,
+  addArchiveCommand,
 ];
 
 const HELP = `

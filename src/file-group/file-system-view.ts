@@ -1,6 +1,6 @@
 // Which file slices a table has at an instant: a listing joined with the timeline.
 // Rules: spec/format/table-layout.md, FSV-1 to FSV-6.
-import { HudiError } from "../errors.ts";
+import { HudiError, isHudiError } from "../errors.ts";
 import {
   META_FOLDER,
   PARTITION_METAFILE,
@@ -256,14 +256,31 @@ async function loadReplacedGroups(
     instants,
     LISTINGS_AT_ONCE,
     async (instant) => {
-      const metadata = await loadCommitMetadata(context, instant, signal);
-      for (const [partitionPath, fileIds] of metadata.partitionToReplaceFileIds) {
+      const metadata = await findCommitMetadata(context, instant, signal);
+      for (const [partitionPath, fileIds] of metadata?.partitionToReplaceFileIds ?? []) {
         for (const fileId of fileIds) replaced.add(fileGroupKey(partitionPath, fileId));
       }
     },
     signal,
   );
   return replaced;
+}
+
+/**
+ * What a completed commit wrote, or undefined where it left the timeline since that was listed: archived,
+ * which happens once the files that it replaced are gone, or rolled back.
+ */
+async function findCommitMetadata(
+  context: TableContext,
+  instant: Instant,
+  signal: AbortSignal | undefined,
+): Promise<ReturnType<typeof parseCommitMetadata> | undefined> {
+  try {
+    return await loadCommitMetadata(context, instant, signal);
+  } catch (error) {
+    if (isHudiError(error, "NOT_FOUND")) return undefined;
+    throw error;
+  }
 }
 
 /** Reads what a completed commit wrote. */

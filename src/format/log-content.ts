@@ -26,6 +26,19 @@ export function encodeAvroContent(batch: ColumnBatch, from: number, to: number):
   return out.view();
 }
 
+/** The content of a data block with records that are encoded already. */
+export function encodeRecordContent(records: readonly Uint8Array[]): Uint8Array {
+  const head = Buffer.alloc(8);
+  head.writeInt32BE(LOG_CONTENT_VERSION);
+  head.writeInt32BE(records.length, 4);
+  const parts = records.flatMap((record) => {
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(record.length);
+    return [length, record];
+  });
+  return Buffer.concat([head, ...parts]);
+}
+
 function writeInt32(out: ByteWriter, value: number): void {
   out.reserve(4);
   setInt32(out, out.length, value);

@@ -3,12 +3,13 @@
 import { type FileSlice, fileGroupKey } from "../file-group/file-slice.ts";
 import {
   type FileSystemView,
+  findFirstWrite,
   loadCommitMetadata,
   loadFileSystemView,
 } from "../file-group/file-system-view.ts";
 import { loadTableSchema } from "../file-group/table-schema.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
-import { loadActiveTimeline } from "../timeline/active-timeline.ts";
+import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
 import { wasArchived } from "../timeline/archived-timeline.ts";
 import type { Instant } from "../timeline/instant.ts";
 import type { InstantTime } from "../timeline/instant-time.ts";
@@ -58,7 +59,7 @@ export async function planIncremental(
     return { ...(await planSnapshot(context, options, { timeline: pinned, isPast })), upTo };
   }
   requireCommitTimes(context);
-  await requireRange(context, ordered, after, signal);
+  await requireRange(context, timeline, ordered, after, signal);
   const inRange = pinned.completedWrites().filter((write) => cursorOf(context, write) > after);
   const schema = await loadTableSchema(context, pinned, undefined, signal);
   const query = bindQuery(schema, options);
@@ -87,17 +88,19 @@ export async function planIncremental(
 /** Archived commits cannot be told apart any more; without them the timeline is whole. */
 async function requireRange(
   context: TableContext,
+  timeline: ActiveTimeline,
   ordered: readonly Instant[],
   after: InstantTime,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const [earliest] = ordered;
+  // A commit that a savepoint holds stays behind when those after it are archived.
+  const first = findFirstWrite(timeline)?.time ?? "";
+  const earliest = ordered.find(({ time }) => time >= first) ?? ordered.at(-1);
   if (!earliest || after >= cursorOf(context, earliest)) return;
   if (!(await wasArchived(context, signal))) return;
-  const first = cursorOf(context, earliest);
   throw expired(
     `what changed after ${after}`,
-    `the earliest instant on the timeline is ${first}`,
+    `the earliest instant on the timeline is ${cursorOf(context, earliest)}`,
     after,
   );
 }

@@ -1,7 +1,7 @@
 // The table as of its newest commit, or as of an earlier instant.
 import { HudiError } from "../errors.ts";
 import { hasBaseFile } from "../file-group/file-slice.ts";
-import { loadFileSystemView } from "../file-group/file-system-view.ts";
+import { findFirstWrite, loadFileSystemView } from "../file-group/file-system-view.ts";
 import { loadTableSchema } from "../file-group/table-schema.ts";
 import { type ActiveTimeline, loadActiveTimeline } from "../timeline/active-timeline.ts";
 import { wasArchived } from "../timeline/archived-timeline.ts";
@@ -88,7 +88,10 @@ async function requireHistory(
   asOf: InstantTime | undefined,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const first = timeline.completedWrites()[0];
+  // A commit that a savepoint holds stays behind when those after it are archived; what it shows is read.
+  if (asOf !== undefined && timeline.findCompletedWrite(asOf)) return;
+  const from = findFirstWrite(timeline)?.time ?? "";
+  const first = timeline.completedWrites().find(({ time }) => time >= from);
   if (asOf === undefined || !first || asOf >= first.time) return;
   if (!(await wasArchived(context, signal))) return;
   throw expired(`as of ${asOf}`, `the earliest instant on the timeline is ${first.time}`, asOf);

@@ -102,18 +102,13 @@ export async function loadActiveTimeline(
   context: TableContext,
   signal?: AbortSignal,
 ): Promise<ActiveTimeline> {
-  const { storage, config } = context;
-  const { objects } = await storage.listFolder(timelineFolder(config.layout), { signal });
   const furthest = new Map<string, Instant>();
   const modifiedMs = new Map<string, number>();
-  for (const object of objects) {
-    const name = object.path.slice(object.path.lastIndexOf("/") + 1);
-    const instant = parseInstantFileName(name, config.layout);
-    if (!instant) continue;
+  for (const { instant, modifiedMs: writtenMs } of await listInstantFiles(context, signal)) {
     const key = keyOf(instant);
     const known = furthest.get(key);
     if (!known || STATE_ORDER[known.state] < STATE_ORDER[instant.state]) furthest.set(key, instant);
-    modifiedMs.set(key, Math.max(modifiedMs.get(key) ?? 0, object.modifiedMs));
+    modifiedMs.set(key, Math.max(modifiedMs.get(key) ?? 0, writtenMs));
   }
   const instants = [...furthest.values()].sort((a, b) =>
     a.time === b.time ? compareText(a.action, b.action) : compareText(a.time, b.time),
@@ -123,6 +118,54 @@ export async function loadActiveTimeline(
 
 function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** A file of the timeline folder that stands for a state of an instant. */
+export interface InstantFile {
+  readonly instant: Instant;
+  /** When it was written; ms of the storage's clock. */
+  readonly modifiedMs: number;
+}
+
+/** Every state of every instant, by time, action and state. One request. */
+export async function listInstantFiles(
+  context: TableContext,
+  signal?: AbortSignal,
+): Promise<readonly InstantFile[]> {
+  const { storage, config } = context;
+  const { objects } = await storage.listFolder(timelineFolder(config.layout), { signal });
+  return objects
+    .flatMap(({ path, modifiedMs }): InstantFile[] => {
+      const instant = parseInstantFileName(path.slice(path.lastIndexOf("/") + 1), config.layout);
+      return instant ? [{ instant, modifiedMs }] : [];
+    })
+    .sort(
+      ({ instant: a }, { instant: b }) =>
+        compareText(keyOf(a), keyOf(b)) || STATE_ORDER[a.state] - STATE_ORDER[b.state],
+    );
+}
+
+/**
+ * Takes completed instants off the timeline that the archive holds: first what stands for earlier
+ * states, since one that is left alone would be taken for pending, then the instants in their order, so
+ * that the timeline never has a hole.
+ */
+export async function deleteArchivedInstants(
+  context: TableContext,
+  files: readonly InstantFile[],
+  beforeDelete: () => Promise<void>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const paths = (isCompleted: boolean): string[] =>
+    files
+      .filter(({ instant }) => (instant.state === "completed") === isCompleted)
+      .map(({ instant }) => instantPath(context, instant));
+  await beforeDelete();
+  await context.storage.delete(paths(false), { signal });
+  for (const path of paths(true)) {
+    await beforeDelete();
+    await context.storage.delete([path], { signal });
+  }
 }
 
 /** Path of the file that stands for an instant. */

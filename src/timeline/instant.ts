@@ -59,7 +59,8 @@ export function formatInstantFileName(instant: Instant, layout: TimelineLayout):
   return `${stem}.${completedAction(action)}`;
 }
 
-function completedAction(action: Action): Action {
+/** The action that an instant has once it completed. */
+export function completedAction(action: Action): Action {
   if (action === "compaction") return "commit";
   if (action === "logcompaction") return "deltacommit";
   if (action === "clustering") return "replacecommit";

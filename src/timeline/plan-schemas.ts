@@ -1,24 +1,24 @@
 // Avro schemas of the timeline files that this library writes, with the names, order and defaults of
 // Hudi 0.15, which is what its readers resolve against. Rules: spec/format/action-plans.md AP-1.
 
-const STRING = { type: "string", "avro.java.string": "String" };
-const TEXTS = { type: "array", items: STRING };
+export const STRING: object = { type: "string", "avro.java.string": "String" };
+export const TEXTS: object = { type: "array", items: STRING };
 const OPTIONAL_STRING = ["null", STRING];
-const VERSION = { name: "version", type: ["int", "null"], default: 1 };
+export const VERSION: object = { name: "version", type: ["int", "null"], default: 1 };
 
-function mapOf(values: unknown): object {
+export function mapOf(values: unknown): object {
   return { type: "map", values, "avro.java.string": "String" };
 }
 
-function optional(name: string, type: unknown): object {
+export function optional(name: string, type: unknown): object {
   return { name, type: ["null", type], default: null };
 }
 
-function record(name: string, fields: readonly object[]): object {
+export function record(name: string, fields: readonly object[]): object {
   return { type: "record", name, fields };
 }
 
-function planRecord(name: string, fields: readonly object[]): object {
+export function planRecord(name: string, fields: readonly object[]): object {
   return { type: "record", name, namespace: "org.apache.hudi.avro.model", fields };
 }
 
