@@ -2,6 +2,7 @@
 // Spark's timeline server are read as well. Rules: spec/protocol/rollback.md, RB-2.
 import {
   dataPath,
+  type MarkerKind,
   markerFolder,
   parseBaseFileName,
   parseMarkerPath,
@@ -15,8 +16,16 @@ import type { TableContext } from "../timeline/table-context.ts";
 export interface Markers {
   /** Objects of the marker folder, to be deleted in the end. */
   readonly paths: readonly string[];
-  /** Data files that the write may have created: partition and name. */
-  readonly files: readonly { readonly partitionPath: string; readonly fileName: string }[];
+  /** Data files that the write may have created. */
+  readonly files: readonly MarkedFile[];
+}
+
+/** A data file that a marker names. */
+export interface MarkedFile {
+  readonly partitionPath: string;
+  /** Of the kind `APPEND` the base file that a log goes with (see `logMarkerPath`). */
+  readonly fileName: string;
+  readonly kind: MarkerKind;
 }
 
 /** Reads the marker folder of an instant. */
@@ -40,8 +49,9 @@ export async function loadMarkers(
     signal,
   );
   for (const line of lines.flat()) {
-    const match = /^(.+)\.marker\.(?:CREATE|MERGE|APPEND)$/.exec(line.trim());
-    if (match) files.push({ ...splitDataPath(match[1] as string), kind: "CREATE" });
+    const match = /^(.+)\.marker\.(CREATE|MERGE|APPEND)$/.exec(line.trim());
+    if (!match) continue;
+    files.push({ ...splitDataPath(match[1] as string), kind: match[2] as MarkerKind });
   }
   for (const file of files) {
     requireDataPath(

@@ -20,9 +20,15 @@ import {
   revertToInflight,
 } from "../timeline/active-timeline.ts";
 import type { Instant, InstantState } from "../timeline/instant.ts";
-import { encodeRollbackMetadata } from "../timeline/rollback-metadata.ts";
+import { encodeRollbackMetadata, type RolledBackPartition } from "../timeline/rollback-metadata.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import { loadMarkers } from "./marker-files.ts";
+import {
+  appendRollbackCommands,
+  findLoggedSlices,
+  type LoggedSlice,
+  type RollbackLog,
+} from "./rollback-logs.ts";
 import { type Lease, underLease } from "./write-lock.ts";
 
 /** A rollback on the timeline: its own time and state, and what it undoes. */
@@ -80,23 +86,15 @@ export async function executeRollback(
   }
   if (state !== "inflight") await startRollback(context, rollback, signal);
   const files = isVoid ? new Map<string, string[]>() : await findFilesOf(context, target, signal);
-  if (!isVoid) await removeTarget(context, target, files, signal);
-  const partitions = new Map(
-    Array.from(files, ([partition, paths]) => [
-      partition,
-      {
-        successDeleteFiles: paths.map((path) => absolutePath(context, path)),
-        failedDeleteFiles: [],
-      },
-    ]),
-  );
+  const slices = isVoid ? [] : await findLoggedSlices(context, target, signal);
+  const logs = isVoid ? [] : await removeTarget(context, time, target, { files, slices }, signal);
   const content = await encodeRollbackMetadata(
     {
       startRollbackTime: time,
-      timeTakenMs: runtime.clock.now() - startedMs,
+      timeTakenMs: Math.round(runtime.clock.now() - startedMs),
       totalFilesDeleted: [...files.values()].flat().length,
       instantsRollback: isVoid ? [] : [{ time: target.time, action: target.action }],
-      partitions,
+      partitions: describePartitions(context, files, slices, logs),
     },
     runtime.random.bytes(16),
   );
@@ -135,13 +133,45 @@ function mayUndo(
 
 async function removeTarget(
   context: TableContext,
+  rollbackTime: string,
   target: Instant,
-  files: ReadonlyMap<string, readonly string[]>,
+  left: { readonly files: FilesByPartition; readonly slices: readonly LoggedSlice[] },
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<RollbackLog[]> {
   if (target.state === "completed") await revertToInflight(context, target, signal);
-  await context.storage.delete([...files.values()].flat(), { signal });
+  await context.storage.delete([...left.files.values()].flat(), { signal });
+  const logs = await appendRollbackCommands(context, rollbackTime, target, left.slices, signal);
   await deletePendingInstant(context, target, signal);
+  return logs;
+}
+
+type FilesByPartition = ReadonlyMap<string, readonly string[]>;
+
+/** What the metadata of a rollback says of each partition. */
+function describePartitions(
+  context: TableContext,
+  files: FilesByPartition,
+  slices: readonly LoggedSlice[],
+  logs: readonly RollbackLog[],
+): Map<string, RolledBackPartition> {
+  const sizes = (found: readonly { path: string; sizeBytes: number }[]): Map<string, number> =>
+    new Map(found.map(({ path, sizeBytes }) => [absolutePath(context, path), sizeBytes]));
+  const names = new Set([...files.keys(), ...slices.map(({ partitionPath }) => partitionPath)]);
+  return new Map(
+    Array.from(names, (name) => {
+      const isHere = ({ partitionPath }: { readonly partitionPath: string }): boolean =>
+        partitionPath === name;
+      return [
+        name,
+        {
+          successDeleteFiles: (files.get(name) ?? []).map((path) => absolutePath(context, path)),
+          failedDeleteFiles: [],
+          rollbackLogFiles: sizes(logs.filter(isHere)),
+          logFilesFromFailedCommit: sizes(slices.filter(isHere).flatMap((one) => one.logFiles)),
+        },
+      ];
+    }),
+  );
 }
 
 /**

@@ -1,6 +1,7 @@
 // Decides what is undone: writes whose writers died, and instants that are named. A rollback is
 // requested under the lease. Rules: spec/protocol/rollback.md, RB-4 to RB-7.
 import { HudiError, isHudiError } from "../errors.ts";
+import { compareLogFiles } from "../file-group/log-file.ts";
 import { mapConcurrently } from "../runtime/concurrency.ts";
 import { createUuid } from "../runtime/random.ts";
 import { isOutcomeUnknown } from "../storage/storage.ts";
@@ -19,6 +20,7 @@ import {
   decodeRollbackPlan,
   encodeRollbackPlan,
   type RollbackPlan,
+  type RollbackRequest,
 } from "../timeline/rollback-plan.ts";
 import type { TableContext } from "../timeline/table-context.ts";
 import { findExpiredWrites, type HeartbeatSettings } from "./heartbeat.ts";
@@ -29,6 +31,7 @@ import {
   type RequestedRollback,
   startRollback,
 } from "./rollback-execution.ts";
+import { findLoggedSlices } from "./rollback-logs.ts";
 import { acquireLease, type Lease, type LeaseSettings, underLease } from "./write-lock.ts";
 
 /** Settings that rolling back needs. */
@@ -120,7 +123,7 @@ export async function rollbackInstant(
 
 function requireRollbackAllowed(timeline: ActiveTimeline, target: Instant): void {
   const { time } = target;
-  if (!["commit", "replacecommit"].includes(target.action)) {
+  if (!isWriteAction(target.action)) {
     throw new HudiError(
       "UNSUPPORTED",
       `cannot roll back ${time}: it is a ${target.action}, expected a commit`,
@@ -128,6 +131,16 @@ function requireRollbackAllowed(timeline: ActiveTimeline, target: Instant): void
     );
   }
   const later = timeline.completedWrites().find((instant) => instant.time > time);
+  const planned = timeline
+    .pending()
+    .find((instant) => instant.action === "compaction" && instant.time > time);
+  if (target.state === "completed" && target.action === "deltacommit" && planned) {
+    throw new HudiError(
+      "INVALID",
+      `cannot roll back ${time}: compaction ${planned.time} was planned on top of it; let that complete, or take its plan back first`,
+      { instant: time },
+    );
+  }
   if (target.state === "completed" && later) {
     throw new HudiError(
       "INVALID",
@@ -174,13 +187,14 @@ async function requestRollbacks(
   const { random } = context.runtime;
   for (const target of targets) {
     const files = await findFilesOf(context, target, signal);
-    const requests = Array.from(files, ([partitionPath, paths]) => ({
+    const deletions = Array.from(files, ([partitionPath, paths]) => ({
       partitionPath,
       fileId: "",
       latestBaseInstant: "",
       filesToBeDeleted: paths.map((path) => absolutePath(context, path)),
       logBlocksToBeDeleted: new Map<string, number>(),
     }));
+    const requests = [...deletions, ...(await requestCommands(context, target, signal))];
     const { time: targetTime, action } = target;
     const content = await encodeRollbackPlan(
       { instantToRollback: { time: targetTime, action }, requests },
@@ -201,6 +215,27 @@ async function requestRollbacks(
     }
   }
   return requested;
+}
+
+/** What Hudi needs to know of logs in which blocks are to be undone. */
+async function requestCommands(
+  context: TableContext,
+  target: Instant,
+  signal: AbortSignal | undefined,
+): Promise<RollbackRequest[]> {
+  const slices = await findLoggedSlices(context, target, signal);
+  return slices.map(({ partitionPath, fileId, baseInstant, logFiles }) => ({
+    partitionPath,
+    fileId,
+    latestBaseInstant: baseInstant,
+    filesToBeDeleted: [],
+    logBlocksToBeDeleted: new Map(
+      [...logFiles]
+        .sort(compareLogFiles)
+        .slice(-1)
+        .map(({ path, sizeBytes }) => [absolutePath(context, path), sizeBytes]),
+    ),
+  }));
 }
 
 /** A write that does not hold the lease may have taken the same time; one of the two has to yield. */
