@@ -354,3 +354,15 @@ test("a read-optimized read shows base files alone (FSV-6)", async () => {
   expect(await table.read({ readOptimized: true }).toArray()).toEqual([row("a", 1)]);
   expect(await table.read().toArray()).toHaveLength(2);
 });
+
+describe("a row that comes back after a logged deletion", () => {
+  test("loses against a newer one in the base file, which shows again (MR-19)", async () => {
+    const table = await new Lab().create();
+    await table.upsert([row("a", 100, "stored"), row("b", 100, "stored")]);
+    await table.delete([{ id: "a" }, { id: "b" }]);
+    expect(await table.read().toArray()).toEqual([]);
+    await table.upsert([row("a", 50, "older"), row("b", 100, "as new")]);
+    const rows = (await table.read().toArray()).sort((a, b) => (a.id < b.id ? -1 : 1));
+    expect(rows).toEqual([row("a", 100, "stored"), row("b", 100, "as new")]);
+  });
+});

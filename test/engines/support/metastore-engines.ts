@@ -30,6 +30,9 @@ export const TRINO = `Trino ${TRINO_VERSION}`;
 const DEFAULT_PARTITION_TEXT = String.raw`Trino's Hudi connector shows the partition of nulls as the text \N.`;
 const DEFAULT_PARTITION_OUT = String.raw`Trino's Hudi connector takes the partition of nulls for the text \N, which is no value of a column of another type, while its filters take it for null: that partition is not registered.`;
 
+/** What Hive appends to the names of the two tables that a merge-on-read table is to it. */
+const SUFFIXES = { "real-time": "rt", "read-optimized": "ro" } as const;
+
 /** How an engine differs from a table by its own rules. */
 interface Habits {
   readonly isCutToMillis?: boolean;
@@ -91,14 +94,16 @@ function readThrough(
 ): MatrixEngine {
   return {
     name,
-    async read(shape, path, expected) {
+    async read(shape, path, expected, query) {
+      const registered = query === undefined ? shape.name : `${shape.name}_${SUFFIXES[query]}`;
       const table = await HudiTable.open(path);
       const columns = listEngineColumns(await table.schema());
       await table[Symbol.asyncDispose]();
       const shown = showPartitions(shape, expected);
       const { partitions = [], ...partitioning } = await findLowerCasePartitioning(shape, path);
       await server.registerHudiTable({
-        name: shape.name,
+        name: registered,
+        kind: query ?? "copy-on-write",
         location: path,
         columns: columns.map((column) => ({ ...column, name: column.name.toLowerCase() })),
         ...partitioning,
@@ -107,7 +112,7 @@ function readThrough(
         ),
       });
       const list = columns.map((column) => `"${column.name.toLowerCase()}"`).join(", ");
-      const answer = await server.query(`SELECT ${list} FROM ${shape.name}`);
+      const answer = await server.query(`SELECT ${list} FROM ${registered}`);
       // Presto and Trino know names in lower case only.
       const rows = answer.map((row) =>
         Object.fromEntries(
