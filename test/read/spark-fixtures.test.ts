@@ -271,7 +271,9 @@ function withKnown(schema: TableSchema, row: EngineRow): EngineRow {
   return Object.fromEntries(Object.entries(row).filter(([name]) => names.has(name)));
 }
 
-const WRITABLE = NAMES.filter((name) => name.startsWith("v6_") && !name.includes("metadatatable"));
+/** Tables of SQL with an ordering field have a payload that writes do not take. */
+const UNWRITTEN = /metadatatable|partialupdates/;
+const WRITABLE = NAMES.filter((name) => name.startsWith("v6_") && !UNWRITTEN.test(name));
 
 describe.each(WRITABLE)("writing goes on in %s", (name) => {
   test("an update, a delete and an insert land beside the rows of Spark", async () => {

@@ -21,6 +21,10 @@ import { TRINO_VERSION, TrinoServer } from "./trino-server.ts";
 const MILLISECONDS_CUT =
   "Presto cuts a timestamp to whole milliseconds, and so is the expectation.";
 
+const TIMES = ["date", "timestamp"];
+const WITHOUT_TIMES =
+  "PrestoDB fails on dates and timestamps where it merges logs (a class of Hive 3 is missing): these columns are not asked for.";
+
 const OWN_COLUMN =
   "Presto and Trino need a partition column of its own for folders that are formatted points in time.";
 
@@ -36,6 +40,8 @@ const SUFFIXES = { "real-time": "rt", "read-optimized": "ro" } as const;
 /** How an engine differs from a table by its own rules. */
 interface Habits {
   readonly isCutToMillis?: boolean;
+  /** Whether a query of merged logs fails that names a date or a timestamp. */
+  readonly isTimelessInLogs?: boolean;
   readonly showPartitions: (shape: Shape, rows: readonly EngineRow[]) => ShownPartitions;
 }
 
@@ -51,6 +57,7 @@ export const startPresto: StartEngine = async ({ directory, timeZone }) => {
   const presto = await PrestoServer.start({ dataDir: join(directory, "presto"), timeZone });
   return readThrough(PRESTO, presto, {
     isCutToMillis: true,
+    isTimelessInLogs: true,
     showPartitions: showEmptyPartitionAsNull,
   });
 };
@@ -90,22 +97,25 @@ function showTrinoPartitions(shape: Shape, given: readonly EngineRow[]): ShownPa
 function readThrough(
   name: string,
   server: Pick<PrestoServer | TrinoServer, "query" | "registerHudiTable" | "stop">,
-  { isCutToMillis = false, showPartitions }: Habits,
+  { isCutToMillis = false, isTimelessInLogs = false, showPartitions }: Habits,
 ): MatrixEngine {
   return {
     name,
     async read(shape, path, expected, query) {
       const registered = query === undefined ? shape.name : `${shape.name}_${SUFFIXES[query]}`;
       const table = await HudiTable.open(path);
-      const columns = listEngineColumns(await table.schema());
+      const all = listEngineColumns(await table.schema());
       await table[Symbol.asyncDispose]();
-      const shown = showPartitions(shape, expected);
+      const isTimeless = isTimelessInLogs && query === "real-time";
+      const columns = isTimeless ? all.filter(({ type }) => !TIMES.includes(type)) : all;
+      const names = columns.map(({ name }) => name);
+      const shown = showPartitions(shape, pickColumns(expected, names));
       const { partitions = [], ...partitioning } = await findLowerCasePartitioning(shape, path);
       await server.registerHudiTable({
         name: registered,
         kind: query ?? "copy-on-write",
         location: path,
-        columns: columns.map((column) => ({ ...column, name: column.name.toLowerCase() })),
+        columns: all.map((column) => ({ ...column, name: column.name.toLowerCase() })),
         ...partitioning,
         partitions: partitions.filter(
           ({ values }) => !shown.isDefaultOut || values.every((value) => value !== null),
@@ -127,6 +137,7 @@ function readThrough(
         notes: [
           ...shown.notes,
           ...(isCut ? [MILLISECONDS_CUT] : []),
+          ...(names.length < all.length ? [WITHOUT_TIMES] : []),
           ...(timestampPartitions(shape.definition).length > 0 ? [OWN_COLUMN] : []),
         ],
       };
@@ -143,6 +154,10 @@ function readThrough(
     },
     stop: () => server.stop(),
   };
+}
+
+function pickColumns(rows: readonly EngineRow[], names: readonly string[]): EngineRow[] {
+  return rows.map((row) => Object.fromEntries(names.map((name) => [name, row[name] ?? null])));
 }
 
 function cutTimestamps(rows: readonly EngineRow[], columns: readonly EngineColumn[]): EngineRow[] {
