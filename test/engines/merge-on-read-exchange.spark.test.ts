@@ -98,12 +98,15 @@ describe.each(TABLES)("$name: Spark and we in turns", ({ name, index }) => {
     kind: "delete",
     keys: exchange.pickRows(2, turn + 1).map((row) => ({ ...row, at: BigInt(5_000 + turn) })),
   });
-  const compact = (operation: "schedule" | "run"): Promise<unknown> =>
-    spark.sql(
-      `call run_compaction(op => '${operation}', path => '${exchange.path}', options => ` +
-        "'hoodie.compact.inline.max.delta.commits=1,hoodie.metadata.enable=false," +
-        "hoodie.embed.timeline.server=false')",
+  // The operation `run` would plan another compaction and leave this one pending.
+  const compact = (operation: "schedule" | "execute"): Promise<unknown> => {
+    const settings = { ...exchange.sparkOptions(), "hoodie.compact.inline.max.delta.commits": "1" };
+    const options = Object.entries(settings).map(([key, value]) => `${key}=${value}`);
+    return spark.sql(
+      `call run_compaction(op => '${operation}', path => '${exchange.path}', ` +
+        `options => '${options.join(",")}')`,
     );
+  };
 
   test("both go on while a compaction of Spark is pending, and after it (DC-4, DC-5)", async () => {
     await exchange.writeOurs(changes(0));
@@ -119,7 +122,7 @@ describe.each(TABLES)("$name: Spark and we in turns", ({ name, index }) => {
     await exchange.writeSpark(spark, deletions(4));
     await exchange.agree(spark);
     expect(await pendingActions()).toEqual(["compaction"]);
-    await compact("run");
+    await compact("execute");
     expect(await pendingActions()).toEqual([]);
     await exchange.agree(spark);
     await exchange.writeOurs(changes(5));
