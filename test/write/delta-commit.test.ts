@@ -5,7 +5,7 @@ import { readLogBlocks } from "../../src/format/log-block-reader.ts";
 import { HudiTable, MemoryStorage, type TableOptions } from "../../src/index.ts";
 import { SimulatedClock } from "../../src/runtime/clock.ts";
 import { seededRandom } from "../../src/runtime/random.ts";
-import type { StorageCall } from "../../src/storage/memory-faults.ts";
+import type { Fault, StorageCall } from "../../src/storage/memory-faults.ts";
 import { MemoryStore } from "../../src/storage/memory-store.ts";
 import { parseCommitMetadata, type WriteStat } from "../../src/timeline/commit-metadata.ts";
 import { encodeCompactionPlan } from "../../src/timeline/compaction-plan.ts";
@@ -28,12 +28,15 @@ class Lab {
   readonly clock = new SimulatedClock(START_MS);
   readonly store = new MemoryStore(this.clock);
   readonly calls: StorageCall[] = [];
+  /** What goes wrong with a call. */
+  fault: ((call: StorageCall) => Fault | undefined) | undefined;
   #seed = 0;
 
   options(write: TableOptions["write"] = {}): TableOptions {
     this.#seed += 1;
-    const chooseFault = (call: StorageCall): undefined => {
+    const chooseFault = (call: StorageCall): Fault | undefined => {
       this.calls.push(call);
+      return this.fault?.(call);
     };
     return {
       storage: new MemoryStorage(this.store, { chooseFault }),
@@ -353,4 +356,33 @@ test("a read-optimized read shows base files alone (FSV-6)", async () => {
   await table.upsert([row("a", 2), row("b", 1)]);
   expect(await table.read({ readOptimized: true }).toArray()).toEqual([row("a", 1)]);
   expect(await table.read().toArray()).toHaveLength(2);
+});
+
+describe("a row that comes back after a logged deletion", () => {
+  test("loses against a newer one in the base file, which shows again (MR-19)", async () => {
+    const table = await new Lab().create();
+    await table.upsert([row("a", 100, "stored"), row("b", 100, "stored")]);
+    await table.delete([{ id: "a" }, { id: "b" }]);
+    expect(await table.read().toArray()).toEqual([]);
+    await table.upsert([row("a", 50, "older"), row("b", 100, "as new")]);
+    const rows = (await table.read().toArray()).sort((a, b) => (a.id < b.id ? -1 : 1));
+    expect(rows).toEqual([row("a", 100, "stored"), row("b", 100, "as new")]);
+  });
+});
+
+test("a write that is given up leaves its log, and the next one rolls it back (DC-8)", async () => {
+  const lab = new Lab();
+  const table = await lab.create();
+  await table.upsert([row("a", 1, "stored")]);
+  lab.fault = ({ isWrite, path }) =>
+    isWrite && path.endsWith(".deltacommit") ? "not-applied" : undefined;
+  await expect(table.upsert([row("a", 2, "given up")])).rejects.toThrow();
+  lab.fault = undefined;
+  expect(lab.logs().map(({ version }) => version)).toEqual([1]);
+  expect(await table.read().toArray()).toEqual([row("a", 1, "stored")]);
+  lab.clock.advance(48 * 3_600_000);
+  await table.upsert([row("b", 1)]);
+  expect(await table.read().toArray()).toEqual([row("a", 1, "stored"), row("b", 1)]);
+  const rollbacks = (await table.timeline()).filter(({ action }) => action === "rollback");
+  expect(rollbacks.map(({ state }) => state)).toEqual(["completed"]);
 });

@@ -27,11 +27,19 @@ export interface EngineReading {
   readonly notes: readonly string[];
 }
 
+/** How a merge-on-read table is asked: with its logs, or for its base files alone. */
+export type LogQuery = "real-time" | "read-optimized";
+
 /** One column of the matrix. */
 export interface MatrixEngine {
   readonly name: string;
-  /** Reads the table of a shape that must hold these rows. */
-  read(shape: Shape, path: string, expected: readonly EngineRow[]): Promise<EngineReading>;
+  /** Reads the table of a shape that must hold these rows; a merge-on-read table in one of two ways. */
+  read(
+    shape: Shape,
+    path: string,
+    expected: readonly EngineRow[],
+    query?: LogQuery,
+  ): Promise<EngineReading>;
   /** For each filter the keys of the rows that pass it; absent in an engine without filters. */
   find?(shape: Shape, path: string, filters: readonly Filter[]): Promise<string[][]>;
   stop(): Promise<void>;
@@ -79,11 +87,12 @@ export function groupFound(rows: readonly EngineRow[], filters: readonly Filter[
 /** Our own reader. */
 export const startLake: StartEngine = async () => ({
   name: "hudi-lake",
-  read: async (_, path, expected) => {
+  read: async (_, path, expected, query) => {
     const table = await HudiTable.open(path);
     try {
+      const scan = table.read({ readOptimized: query === "read-optimized" });
       return {
-        rows: await collectEngineRows(table.read(), await table.schema()),
+        rows: await collectEngineRows(scan, await table.schema()),
         expected,
         notes: [],
       };
@@ -118,6 +127,11 @@ export const startHudiRs: StartEngine = async () => {
   };
 };
 
+/** What Spark is asked with for the base files of a merge-on-read table alone. */
+export const SPARK_READ_OPTIMIZED: Readonly<Record<string, string>> = {
+  "hoodie.datasource.query.type": "read_optimized",
+};
+
 /** Spark, for reads and for `SPARK_UPSERT`, which share a session. */
 export class SparkEngine implements MatrixEngine {
   readonly name = "Spark 3.5, Hudi 0.15.0";
@@ -131,11 +145,17 @@ export class SparkEngine implements MatrixEngine {
     return new SparkEngine(await SparkSession.start({ bundle: "0.15.0", timeZone }));
   }
 
-  async read(shape: Shape, path: string, expected: readonly EngineRow[]): Promise<EngineReading> {
+  async read(
+    shape: Shape,
+    path: string,
+    expected: readonly EngineRow[],
+    query?: LogQuery,
+  ): Promise<EngineReading> {
     const shown = showEmptyPartitionAsNull(shape, expected);
     const timed = showFoldersAsTimes(shape, shown.rows);
     const notes = [...shown.notes, ...timed.notes];
-    return { rows: await this.spark.readTable(path), expected: timed.rows, notes };
+    const options = query === "read-optimized" ? SPARK_READ_OPTIMIZED : {};
+    return { rows: await this.spark.readTable(path, { options }), expected: timed.rows, notes };
   }
 
   async find(shape: Shape, path: string, filters: readonly Filter[]): Promise<string[][]> {

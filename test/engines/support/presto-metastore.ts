@@ -158,13 +158,18 @@ function parsePartitionValue(text: string, isEscaped: boolean): string | null {
   return text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
 }
 
-function describeStorage(kind: PrestoQueryKind): object {
-  const inputFormat =
+/** The class by which Hive, Presto and Trino know how a Hudi table is read. */
+export function hudiInputFormat(kind: PrestoQueryKind = "copy-on-write"): string {
+  const name =
     kind === "real-time" ? "realtime.HoodieParquetRealtimeInputFormat" : "HoodieParquetInputFormat";
+  return `org.apache.hudi.hadoop.${name}`;
+}
+
+function describeStorage(kind: PrestoQueryKind): object {
   return {
     storageFormat: {
       serDe: "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
-      inputFormat: `org.apache.hudi.hadoop.${inputFormat}`,
+      inputFormat: hudiInputFormat(kind),
       outputFormat: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
     },
     storageParameters: {},

@@ -17,7 +17,7 @@ import {
 } from "./shape-builder.ts";
 
 // Without encoding Spark would show `%20` as a blank, and what stands before a `=` not at all.
-const REGIONS = ["north", "us west", "ü é", null, "10%", "a+b&c #1?"];
+export const REGIONS = ["north", "us west", "ü é", null, "10%", "a+b&c #1?"];
 const HOSTILE_REGIONS = [
   ...["x/y", "a=b%c", "q:\"'*?", "north", "100%25", null, "", "a%20b", "%2F", "a\\b", "{x}[y]^~"],
 ];
@@ -86,7 +86,7 @@ const CODEC_SHAPES: readonly Shape[] = CODECS.map((codec) =>
   shape({ name: `codec_${codec}`, write: { codec }, steps: manyCommits(makeEdgeRow) }),
 );
 
-const DECIMAL_FIELDS: Fields = {
+export const DECIMAL_FIELDS: Fields = {
   id: "string",
   at: "decimal(12,3)",
   digit: "decimal(1,0)?",
@@ -99,7 +99,7 @@ const DECIMAL_FIELDS: Fields = {
   widest: "decimal(38,38)?",
 };
 
-function makeDecimalRow(index: number, version: bigint): EngineRow {
+export function makeDecimalRow(index: number, version: bigint): EngineRow {
   const sign = index % 2 === 0 ? "" : "-";
   const sparse = index % 5 === 4;
   return {
@@ -155,7 +155,7 @@ export function makeNestedRow(index: number, version: bigint): EngineRow {
   };
 }
 
-const TIME_FIELDS: Fields = {
+export const TIME_FIELDS: Fields = {
   id: "string",
   at: "timestamp-millis",
   moment: "timestamp-millis?",
@@ -166,7 +166,7 @@ const TIME_FIELDS: Fields = {
 
 const CLOCKS = [0n, 86_399_999_999n, null, 43_200_000_001n];
 
-function makeTimeRow(index: number, version: bigint): EngineRow {
+export function makeTimeRow(index: number, version: bigint): EngineRow {
   const moments = [0n, -1_000n, null, 1_709_164_800_123_000n, 253_402_300_799_999_000n];
   return {
     id: `key ${index}`,
@@ -201,7 +201,7 @@ function makeSymbolRow(index: number, version: bigint): EngineRow {
   };
 }
 
-const REQUIRED_FIELDS: Fields = {
+export const REQUIRED_FIELDS: Fields = {
   id: "string",
   at: "timestamp-micros",
   flag: "boolean",
@@ -214,7 +214,7 @@ const REQUIRED_FIELDS: Fields = {
   note: "string",
 };
 
-function makeRequiredRow(index: number, version: bigint): EngineRow {
+export function makeRequiredRow(index: number, version: bigint): EngineRow {
   const { flag, small, big, ratio, day, moment, price, note, id } = makeEdgeRow(index, 0n);
   return {
     id: id ?? null,
@@ -449,10 +449,10 @@ const HISTORY: readonly Shape[] = [
 ];
 
 const inRegions = partitioned("region", REGIONS);
-const MARKED_FIELDS: Fields = { ...EDGE_FIELDS, _hoodie_is_deleted: "boolean?" };
+export const MARKED_FIELDS: Fields = { ...EDGE_FIELDS, _hoodie_is_deleted: "boolean?" };
 
 /** Partial rows of the second commit: each leaves other columns out. */
-const PARTIAL_STEPS: readonly WriteStep[] = [
+export const PARTIAL_STEPS: readonly WriteStep[] = [
   { kind: "upsert", rows: range(0, 20, (index) => inRegions(index, 100n)) },
   {
     kind: "partial",
@@ -471,7 +471,7 @@ const PARTIAL_STEPS: readonly WriteStep[] = [
   },
 ];
 
-const GLOBAL_STEPS: readonly WriteStep[] = [
+export const GLOBAL_STEPS: readonly WriteStep[] = [
   { kind: "upsert", rows: range(0, 20, (index) => inRegions(index, 100n)) },
   {
     kind: "upsert",

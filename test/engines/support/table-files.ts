@@ -27,7 +27,7 @@ export async function listFilesOfInstant(path: string, instant: string): Promise
 export async function findOrphans(path: string): Promise<string[]> {
   const timeline = await listTimelineFiles(path);
   const completed = new Set(
-    timeline.map((name) => /^(\d+)\.(?:commit|replacecommit)$/.exec(name)?.[1]),
+    timeline.map((name) => /^(\d+)\.(?:commit|deltacommit|replacecommit)$/.exec(name)?.[1]),
   );
   const first = timeline[0]?.slice(0, 17) ?? "";
   return (await listDataFiles(path)).filter((file) => {

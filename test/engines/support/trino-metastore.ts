@@ -7,6 +7,7 @@ import { join } from "node:path";
 import {
   formatHiveColumns,
   formatPartitionFolder,
+  hudiInputFormat,
   PRESTO_SCHEMA,
   type PrestoTable,
 } from "./presto-metastore.ts";
@@ -26,7 +27,7 @@ export async function createTrinoSchema(
   });
 }
 
-/** Registers a copy-on-write table, or replaces its registration: columns, partitions and all. */
+/** Registers a table, or replaces its registration: columns, partitions and all. */
 export async function registerTrinoTable(
   metastorePath: string,
   table: PrestoTable,
@@ -56,7 +57,7 @@ export async function registerTrinoTable(
     parameters: { EXTERNAL: "TRUE" },
     originalStorageFormat: {
       serde: "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
-      inputFormat: "org.apache.hudi.hadoop.HoodieParquetInputFormat",
+      inputFormat: hudiInputFormat(table.kind),
       outputFormat: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
     },
     serdeParameters: {},
